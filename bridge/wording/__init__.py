@@ -1,0 +1,1 @@
+"""Every sentence the bridge says: what happened. Why. What to do."""
