@@ -1,0 +1,180 @@
+"""The way out to WhatsApp.
+
+::
+
+    a request ─▶ request_delivery ─▶ row QUEUED
+    row QUEUED ─▶ deliver_next ─▶ attempt row ─▶ one POST ─▶ row ACCEPTED, FAILED,
+                                                            UNKNOWN, or QUEUED again
+
+Nothing else writes to WhatsApp. The row is committed before Slack hears "queued", and
+the attempt before the POST leaves; so a crash at any point leaves either a row that
+nobody has sent, or one that is known to be unknown.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge import markup
+from bridge.errors import (
+    BridgeError,
+    Permanent,
+    Retryable,
+    SlackRefused,
+    SlackUnavailable,
+    Unknown,
+)
+from bridge.model import ChatId, Delivery, NewDelivery, Status
+from bridge.ports import Clock, Slack, WhatsApp
+from bridge.reasons import Reason
+from bridge.schedule import Schedule
+from bridge.store.outbox import Outbox, Stored
+
+log = logging.getLogger(__name__)
+
+LANE_IS_TAKEN = 1.0  # seconds to leave a chat alone that somebody else is sending to
+
+
+class NotAllowed(BridgeError):
+    """The delivery must not leave, or can't be checked for good."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What the way out needs: memory, networks, time, rules."""
+
+    outbox: Outbox
+    whatsapp: WhatsApp
+    slack: Slack
+    clock: Clock
+    schedule: Schedule
+    max_text: int
+
+
+def request_delivery(
+    outbox: Outbox,
+    new: NewDelivery,
+    clock: Clock,
+    schedule: Schedule,
+    deadline: float | None = None,
+) -> Stored:
+    """Store a request; when this returns, it can't be lost any more.
+
+    Raises:
+        NotStored: ``deadline`` (of ``time.monotonic()``) passed; nothing was stored.
+    """
+    stored = outbox.add(new, clock(), schedule.expiry(), deadline)
+    if stored.is_new:
+        log.info("delivery %s queued", stored.id)
+    return stored
+
+
+def deliver_next(way: Outbound, chat_id: ChatId) -> float:
+    """Send the delivery whose turn it is in a chat.
+
+    Returns:
+        Seconds to leave the chat alone; 0 when the next one may follow at once.
+    """
+    delivery = way.outbox.head(chat_id)
+    if delivery is None:
+        return LANE_IS_TAKEN
+    now = way.clock()
+    if now >= delivery.expires_at:
+        way.outbox.drop(delivery, Status.EXPIRED, delivery.reason, now)
+        log.info("delivery %s expired", delivery.id)
+        return 0.0
+    text = _text_to_send(way, delivery)
+    if text is None:
+        return 0.0
+    if not way.outbox.begin_attempt(delivery, text, way.clock()):
+        return LANE_IS_TAKEN
+    _attempt(way, delivery, text)
+    return 0.0
+
+
+def _text_to_send(way: Outbound, delivery: Delivery) -> str | None:
+    """Return the words to send, or None when the delivery may not leave now."""
+    try:
+        _check_caller(way.slack, delivery)
+        text = _with_names(way, delivery)
+    except SlackUnavailable as err:
+        wait = way.schedule.after_slack_failure(2, err.retry_after)
+        due_at = min(way.clock() + wait, delivery.expires_at)
+        way.outbox.postpone(delivery, Reason.SLACK_UNREACHABLE, due_at, way.clock())
+        return None
+    except SlackRefused:
+        _refuse(way, delivery, Reason.MEMBER_UNKNOWN)
+        return None
+    except NotAllowed as err:
+        _refuse(way, delivery, err.reason)
+        return None
+    return text
+
+
+def _refuse(way: Outbound, delivery: Delivery, reason: Reason) -> None:
+    way.outbox.drop(delivery, Status.FAILED, reason, way.clock())
+    log.info("delivery %s refused: %s", delivery.id, reason)
+
+
+def _check_caller(slack: Slack, delivery: Delivery) -> None:
+    """Let only full members send; people lose roles while messages wait."""
+    caller = delivery.caller
+    if caller is not None and not slack.member(caller.user_id).may_send:
+        raise NotAllowed(Reason.NOT_A_MEMBER)
+
+
+def _with_names(way: Outbound, delivery: Delivery) -> str:
+    """Return the text with the names of the people it mentions."""
+    if delivery.markup is None:
+        return delivery.text
+    names = {}
+    for user_id in markup.mentioned_ids(delivery.markup):
+        try:
+            names[user_id] = way.slack.member(user_id).name
+        except SlackRefused:  # nobody we may see: stays "someone"
+            continue
+    text = markup.to_whatsapp(delivery.markup, names)
+    if len(text) > way.max_text:
+        raise NotAllowed(Reason.TOO_LONG)
+    return text
+
+
+def _attempt(way: Outbound, delivery: Delivery, text: str) -> None:
+    try:
+        id_message = way.whatsapp.send_message(delivery.chat_id, text)
+    except Retryable as err:
+        _put_back(way, delivery, err)
+    except Permanent as err:
+        way.outbox.finish(delivery, Status.FAILED, err.reason, way.clock())
+        log.warning("delivery %s failed: %s", delivery.id, err.reason)
+    except Unknown as err:
+        way.outbox.finish(delivery, Status.UNKNOWN, err.reason, way.clock())
+        log.error(  # noqa: TRY400 - the reason says it all
+            "delivery %s is unknown: %s", delivery.id, err.reason
+        )
+    else:
+        way.outbox.accept(delivery, id_message, way.clock())
+        log.info("delivery %s accepted as %s", delivery.id, id_message)
+
+
+def _put_back(way: Outbound, delivery: Delivery, err: Retryable) -> None:
+    if err.account:
+        status, wait = Status.HELD, way.schedule.while_held()
+    else:
+        status = Status.QUEUED
+        wait = way.schedule.after_failure(delivery.attempts + 1, err.retry_after)
+    now = way.clock()
+    due_at = _no_later(now + wait, delivery.expires_at)
+    way.outbox.put_back(delivery, status, err.reason, due_at, now)
+    log.warning("delivery %s waits: %s", delivery.id, err.reason)
+
+
+def _no_later(due_at: datetime, expires_at: datetime) -> datetime:
+    """Wake at the latest when the delivery expires: that is news for its thread."""
+    return min(due_at, expires_at)

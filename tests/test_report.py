@@ -1,0 +1,325 @@
+"""The answer in Slack: a view of the row, redrawn until it agrees."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.errors import Permanent, Retryable, SlackUnavailable, Unknown
+from bridge.flows.outbound import Outbound, deliver_next, request_delivery
+from bridge.flows.report import Reporting, report_next
+from bridge.model import Caller, ChatId, NewDelivery
+from bridge.reasons import Reason
+from bridge.schedule import Schedule
+from bridge.store import Store
+from tests.fakes import FakeClock, FakeSlack, FakeWhatsApp
+
+ANN = ChatId("14155550100@c.us")
+URL = "http://127.0.0.1/commands/1"
+
+
+@pytest.fixture
+def way(
+    store: Store,
+    whatsapp: FakeWhatsApp,
+    slack: FakeSlack,
+    clock: FakeClock,
+    schedule: Schedule,
+) -> Outbound:
+    return Outbound(store.outbox, whatsapp, slack, clock, schedule, max_text=4096)
+
+
+@pytest.fixture
+def desk(
+    store: Store, slack: FakeSlack, clock: FakeClock, schedule: Schedule
+) -> Reporting:
+    return Reporting(store.reports, slack, clock, schedule)
+
+
+def ask(way: Outbound, channel: str = "C1", url: str | None = URL) -> None:
+    source = f"test:{len(way.outbox.latest(1000))}"
+    caller = Caller("U0DANA", "T1", channel, url)
+    new = NewDelivery(source, ANN, "hello", caller)
+    request_delivery(way.outbox, new, way.clock, way.schedule)
+
+
+def settle(desk: Reporting) -> None:
+    """Report until Slack shows the truth."""
+    for _ in range(50):
+        if not (due := desk.reports.channels_due(desk.clock())):
+            return
+        report_next(desk, due[0])
+    raise AssertionError("Slack is told the same thing again and again")
+
+
+def test_the_card_comes_first_then_the_reply_with_the_id(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    ask(way)
+
+    settle(desk)
+    deliver_next(way, ANN)
+    settle(desk)
+
+    ((channel, card, replies),) = slack.threads()
+    assert channel == "C1"
+    assert card == "📤  *WhatsApp → +1 ••••• 0100*  ·  by <@U0DANA>"
+    assert replies == [f"Accepted by GREEN-API · idMessage `3EB0{1:016X}`"]
+
+
+def test_a_delivery_that_is_done_before_slack_is_told_needs_two_calls(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    ask(way)
+    deliver_next(way, ANN)
+    slack.calls.clear()
+
+    settle(desk)
+
+    assert slack.calls == ["post", "reply"]
+
+
+def test_a_channel_rests_a_second_after_each_message(
+    way: Outbound, desk: Reporting
+) -> None:
+    ask(way)
+    deliver_next(way, ANN)
+
+    assert report_next(desk, "C1") == 1.0
+    assert report_next(desk, "C1") == 1.0
+
+
+def test_an_edit_needs_no_rest(way: Outbound, desk: Reporting) -> None:
+    ask(way)
+    settle(desk)
+    deliver_next(way, ANN)
+    report_next(desk, "C1")
+
+    assert report_next(desk, "C1") == 0.0
+
+
+def test_bad_news_names_the_sender_and_what_to_do(
+    way: Outbound, desk: Reporting, slack: FakeSlack, whatsapp: FakeWhatsApp
+) -> None:
+    whatsapp.errors = [Permanent(Reason.QUOTA)]
+    ask(way)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    ((_, _, (reply,)),) = slack.threads()
+    assert reply.startswith("✗  <@U0DANA> Not sent. ")
+    assert "plan" in reply
+
+
+def test_an_unknown_outcome_is_called_unknown(
+    way: Outbound, desk: Reporting, slack: FakeSlack, whatsapp: FakeWhatsApp
+) -> None:
+    whatsapp.errors = [Unknown(Reason.NO_ANSWER)]
+    ask(way)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    ((_, card, (reply,)),) = slack.threads()
+    assert card.startswith("⚠️")
+    assert "may or may not have been sent" in reply
+
+
+def test_a_hold_is_told_on_the_card_and_not_in_a_reply(
+    way: Outbound, desk: Reporting, slack: FakeSlack, whatsapp: FakeWhatsApp
+) -> None:
+    whatsapp.errors = [Retryable(Reason.NOT_AUTHORIZED, account=True)]
+    ask(way)
+    settle(desk)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    ((_, card, replies),) = slack.threads()
+    assert card.startswith("✋")
+    assert replies == []
+
+
+def test_the_same_hold_again_redraws_nothing(
+    way: Outbound,
+    desk: Reporting,
+    slack: FakeSlack,
+    whatsapp: FakeWhatsApp,
+    clock: FakeClock,
+) -> None:
+    whatsapp.errors = [Retryable(Reason.NOT_AUTHORIZED, account=True)] * 2
+    ask(way)
+    deliver_next(way, ANN)
+    settle(desk)
+    slack.calls.clear()
+    clock.advance(60)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    assert slack.calls == ["member"]
+
+
+def test_a_public_channel_is_joined(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    slack.closed["C1"] = "not_in_channel"
+    slack.joinable.add("C1")
+    ask(way)
+
+    settle(desk)
+
+    assert [channel for channel, _, _ in slack.threads()] == ["C1"]
+
+
+@pytest.mark.parametrize(
+    "word", ["not_in_channel", "channel_not_found", "is_archived", "restricted_action"]
+)
+def test_a_channel_that_can_not_be_posted_in_is_left_for_the_callers_own_messages(
+    way: Outbound, desk: Reporting, slack: FakeSlack, word: str
+) -> None:
+    slack.closed["C1"] = word
+    ask(way)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    assert [(channel, len(r)) for channel, _, r in slack.threads()] == [("DU0DANA", 1)]
+    assert [url for url, _ in slack.responses] == [URL]
+
+
+def test_the_response_url_is_the_last_way(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    slack.closed = {"C1": "channel_not_found", "DU0DANA": "messages_tab_disabled"}
+    ask(way)
+    settle(desk)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    assert slack.threads() == []
+    assert "idMessage `3EB0" in slack.responses[-1][1]
+    assert "+1 ••••• 0100" in slack.responses[-1][1]
+
+
+def test_nothing_is_posted_elsewhere_when_every_way_is_closed(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    slack.closed = {"C1": "is_archived", "DU0DANA": "user_not_found", URL: "HTTP 404"}
+    ask(way)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    assert slack.lines == []
+    assert slack.responses == []
+
+
+def test_an_expired_response_url_is_not_used(
+    way: Outbound, desk: Reporting, slack: FakeSlack, clock: FakeClock
+) -> None:
+    slack.closed = {"C1": "is_archived", "DU0DANA": "user_not_found"}
+    ask(way)
+    settle(desk)
+    slack.responses.clear()
+    clock.advance(31 * 60)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    assert slack.responses == []
+
+
+def test_a_channel_archived_under_way_moves_the_answer(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    ask(way)
+    settle(desk)
+    slack.closed["C1"] = "is_archived"
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    assert [(channel, len(r)) for channel, _, r in slack.threads()] == [
+        ("C1", 0),
+        ("DU0DANA", 1),
+    ]
+
+
+def test_an_outage_of_slack_only_delays_the_answer(
+    way: Outbound, desk: Reporting, slack: FakeSlack, clock: FakeClock
+) -> None:
+    ask(way)
+    deliver_next(way, ANN)
+    slack.errors = [SlackUnavailable("no JSON")] * 9
+    while slack.errors:
+        report_next(desk, "C1")
+        clock.advance(1000)
+
+    settle(desk)
+
+    assert [len(replies) for _, _, replies in slack.threads()] == [1]
+
+
+def test_a_limit_rests_the_whole_channel(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    ask(way)
+    slack.errors = [SlackUnavailable("ratelimited", retry_after=30.0)]
+
+    assert report_next(desk, "C1") >= 30.0
+
+
+def test_a_failure_without_a_limit_lets_other_threads_go_on(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    ask(way)
+    ask(way)
+    slack.errors = [SlackUnavailable("TimeoutError")]
+
+    assert report_next(desk, "C1") == 0.0
+
+    report_next(desk, "C1")
+    assert len(slack.threads()) == 1
+
+
+def test_a_card_that_was_deleted_is_not_redrawn_for_ever(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    ask(way)
+    settle(desk)
+    deliver_next(way, ANN)
+    report_next(desk, "C1")
+    slack.closed["C1"] = "message_not_found"
+
+    settle(desk)
+
+    assert slack.calls.count("update") == 1
+
+
+def test_after_a_week_slack_is_not_asked_any_more(
+    way: Outbound, desk: Reporting, slack: FakeSlack, clock: FakeClock
+) -> None:
+    ask(way)
+    deliver_next(way, ANN)
+    clock.advance(8 * 86_400)
+    slack.calls.clear()
+
+    settle(desk)
+
+    assert slack.calls == []
+
+
+def test_no_card_shows_a_number_or_the_text_on_a_locked_phone(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
+    ask(way)
+    deliver_next(way, ANN)
+
+    settle(desk)
+
+    for line in slack.lines:
+        assert "hello" not in line.card.summary
+        assert "0100" not in line.card.summary
+        assert "4155550100" not in str(line.card)
