@@ -1,0 +1,1 @@
+"""Slack's side: what it sends us, what we post, and in which format."""
