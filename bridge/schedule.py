@@ -6,8 +6,6 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-_REDUCED_TO_NOTHING = timedelta(0)
-
 
 @dataclass(frozen=True, slots=True)
 class Schedule:

@@ -76,13 +76,10 @@ class Lanes(Generic[Key]):
         for thread in self._threads:
             thread.start()
 
-    def wake(self, key: Key | None = None) -> None:
-        """Say that something may be due now; in ``key``, if it is known where."""
+    def wake(self) -> None:
+        """Say that something may be due now."""
         with self._changed:
-            if key is None:
-                self._news = True
-            else:
-                self._found.append(key)
+            self._news = True
             self._changed.notify()
 
     def wake_in(self, seconds: float) -> None:

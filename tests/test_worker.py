@@ -100,14 +100,6 @@ def test_an_idle_lane_wakes_at_once() -> None:
             work.wait(number + 1)
 
 
-def test_a_key_that_is_known_needs_no_look() -> None:
-    work = Work()
-    with running(work) as lanes:
-        work.todo["a"].append(1)
-        lanes.wake("a")
-        work.wait(1)
-
-
 def test_a_wake_in_a_moment_comes_in_a_moment() -> None:
     work = Work()
     with running(work) as lanes:
