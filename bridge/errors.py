@@ -5,6 +5,8 @@
     BridgeError                 str(error) may be shown to people
     ├── CommandError            the typed command can't be carried out; nothing stored
     ├── NotStored               the request came too late or the store is in trouble
+    │   ├── NoRoom              the disk is nearly full
+    │   └── TooMany             too many wait already, or were asked for just now
     ├── SendError               what came of one attempt to reach WhatsApp
     │   ├── Retryable           certainly not accepted: try again later
     │   ├── Permanent           certainly not accepted, and never will be
@@ -14,7 +16,8 @@
     │   └── SlackRefused        the same call will always be refused
     ├── SettingsError           the bridge can't start as configured
     └── StoreError              the database can't be used, and why
-        └── StoreBusy           another program holds it; soon it can be used
+        ├── StoreBusy           another program holds it; soon it can be used
+        └── CommitUnknown       lost in the middle of a commit: stored or not
 """
 
 from __future__ import annotations
@@ -52,6 +55,26 @@ class CommandError(BridgeError):
 
 class NotStored(BridgeError):
     """The request was not stored, so nothing will be sent."""
+
+
+class NoRoom(NotStored):
+    """The disk is nearly full; what is stored already still gets its answers."""
+
+
+class Crowd(StrEnum):
+    """Where there are too many."""
+
+    BRIDGE = "bridge"  # of all that wait
+    CHAT = "chat"  # of those that wait for one chat
+    PERSON = "person"  # of those that one person asked for in a minute
+
+
+class TooMany(NotStored):
+    """One more would only wait; it is refused instead."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        super().__init__(f"too many for one {crowd}")
+        self.crowd = crowd
 
 
 class SendError(BridgeError):
@@ -100,12 +123,18 @@ class SlackError(BridgeError):
 class SlackUnavailable(SlackError):
     """Slack is slow, down or limits us; the same call may work later.
 
-    ``retry_after`` is Slack's own pause in seconds, if it named one.
+    ``retry_after`` is Slack's own pause in seconds, if it named one; then it certainly
+    did not do what was asked.
     """
 
     def __init__(self, code: str, retry_after: float | None = None) -> None:
         super().__init__(code)
         self.retry_after = retry_after
+
+    @property
+    def may_be_done(self) -> bool:
+        """Whether Slack may have done it, and only its answer was lost."""
+        return self.retry_after is None
 
 
 class SlackRefused(SlackError):
@@ -126,3 +155,7 @@ class StoreError(BridgeError):
 
 class StoreBusy(StoreError):
     """Another program holds the database at the moment."""
+
+
+class CommitUnknown(StoreError):
+    """The database was lost in the middle of a commit: it may have been stored."""

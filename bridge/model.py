@@ -1,14 +1,17 @@
-"""The nouns of the bridge, and the one rule that orders their states.
+"""The nouns of the bridge, and the rules that order their states.
 
 This room is pure: standard library only, no I/O.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
+
+from bridge.reasons import Reason
 
 ChatId = NewType("ChatId", str)
 """A WhatsApp chat: ``<digits>@c.us`` or ``…@g.us``; only ``recipient`` makes one."""
@@ -26,10 +29,16 @@ class Status(StrEnum):
     QUEUED = "queued"  # stored; waits for its turn or for a retry
     HELD = "held"  # waits for the WhatsApp account to be usable again
     SENDING = "sending"  # the attempt is stored; its one POST may be under way
+    UNKNOWN = "unknown"  # the answer was lost; evidence is being looked for
     ACCEPTED = "accepted"  # GREEN-API gave an idMessage: accepted, not delivered
+    SENT = "sent"  # WhatsApp has it: one tick
+    DELIVERED = "delivered"  # on the phone: two ticks
+    READ = "read"
+    UNDELIVERED = "undelivered"  # accepted, but WhatsApp says it will not arrive
+    UNCONFIRMED = "unconfirmed"  # no evidence was found: a person must decide
+    CLOSED = "closed"  # a person decided; late evidence still counts
     FAILED = "failed"  # certainly not accepted, and will not be sent
     EXPIRED = "expired"  # too old to be sent; nothing was sent
-    UNKNOWN = "unknown"  # the answer was lost: may or may not have been sent
 
     @property
     def is_waiting(self) -> bool:
@@ -39,10 +48,139 @@ class Status(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the thread gets its one reply now."""
-        return self not in WAITING and self is not Status.SENDING
+        return self not in WAITING and self not in UNDER_WAY
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether GREEN-API certainly has it: its ``idMessage`` is known."""
+        return self in ACCEPTED
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it may or may not have been sent, so that evidence is news."""
+        return self in DOUBTFUL
 
 
 WAITING = frozenset({Status.QUEUED, Status.HELD})
+UNDER_WAY = frozenset({Status.SENDING, Status.UNKNOWN})
+ACCEPTED = frozenset(
+    {
+        Status.ACCEPTED,
+        Status.SENT,
+        Status.DELIVERED,
+        Status.READ,
+        Status.UNDELIVERED,
+    }
+)
+DOUBTFUL = frozenset({Status.UNKNOWN, Status.UNCONFIRMED, Status.CLOSED})
+
+
+class ReceiptStatus(StrEnum):
+    """WhatsApp's word on a message that GREEN-API accepted."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+    NO_ACCOUNT = "no_account"  # the number has no WhatsApp
+    NOT_IN_GROUP = "not_in_group"  # our account is no member of the group
+    RESTRICTED = "restricted"  # our account may not write: yellowCard, suspended
+
+
+def standing(receipts: Collection[ReceiptStatus]) -> tuple[Status, Reason | None]:
+    """Return where an accepted delivery stands by all receipts it ever got.
+
+    Their order does not count, nor does it count how often one came: GREEN-API
+    repeats and reorders them. Bad news gives way to a phone that has the message.
+
+    >>> standing({ReceiptStatus.READ, ReceiptStatus.SENT})
+    (<Status.READ: 'read'>, None)
+    >>> standing({ReceiptStatus.FAILED, ReceiptStatus.SENT})[0]
+    <Status.UNDELIVERED: 'undelivered'>
+    >>> standing([])
+    (<Status.ACCEPTED: 'accepted'>, None)
+    """
+    if ReceiptStatus.READ in receipts:
+        return Status.READ, None
+    if ReceiptStatus.DELIVERED in receipts:
+        return Status.DELIVERED, None
+    for word, reason in _BAD_NEWS.items():
+        if word in receipts:
+            return Status.UNDELIVERED, reason
+    if ReceiptStatus.SENT in receipts:
+        return Status.SENT, None
+    return Status.ACCEPTED, None
+
+
+# The most telling one wins.
+_BAD_NEWS = {
+    ReceiptStatus.NO_ACCOUNT: Reason.NO_ACCOUNT,
+    ReceiptStatus.NOT_IN_GROUP: Reason.NOT_IN_GROUP,
+    ReceiptStatus.RESTRICTED: Reason.RESTRICTED,
+    ReceiptStatus.FAILED: Reason.WHATSAPP_FAILED,
+}
+
+
+# --- what GREEN-API tells us: one noun for each kind of notification ----------------
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """WhatsApp's word on one message."""
+
+    id_message: MessageId
+    status: ReceiptStatus
+    chat_id: ChatId | None = None  # may be ``…@lid`` for a person known as ``…@c.us``
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Evidence that GREEN-API has a text: an echo, or an entry of queue or journal."""
+
+    id_message: MessageId
+    chat_id: ChatId  # may be ``…@lid`` for a person known as ``…@c.us``
+    text: str
+    sent_at: datetime | None  # None: it has yet to leave GREEN-API's queue
+
+
+@dataclass(frozen=True, slots=True)
+class StateHint:
+    """A notification says that the account's state has changed.
+
+    Only a hint: anybody with an old capture could repeat it, so GREEN-API is asked.
+    """
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """Something a customer did; kept whole until the thread can show it."""
+
+    key: str  # the same notification come again has the same key
+
+
+@dataclass(frozen=True, slots=True)
+class Irrelevant:
+    """A notification that is of no use to the bridge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A notification that can't be understood; ``why`` never quotes it."""
+
+    why: str
+
+
+Notice = Receipt | Sighting | StateHint | Incoming | Irrelevant | Odd
+
+
+class Note(StrEnum):
+    """A further reply in a delivery's thread: news that an edit would hide."""
+
+    UNDELIVERED = "undelivered"
+    STUCK = "stuck"  # one tick for long
+    NO_RECEIPT = "no_receipt"  # accepted, and not a word since
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +245,7 @@ class Delivery:
     due_at: datetime
     expires_at: datetime
     retry_of: DeliveryId | None = None
+    looked_at: datetime | None = None  # when evidence was last looked for, on request
 
     @property
     def face(self) -> str:
@@ -115,7 +254,8 @@ class Delivery:
         Whether the one POST is under way is nothing to redraw a card for.
         """
         status = Status.QUEUED if self.status is Status.SENDING else self.status
-        return f"{status}:{self.reason or ''}"
+        looked = f":{self.looked_at:%H%M%S}" if self.looked_at else ""
+        return f"{status}:{self.reason or ''}{looked}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +273,9 @@ class Report:
     shown: str | None
     replied: str | None
     failures: int  # Slack calls that failed since the last one that worked
+    note: Note | None = None  # a further reply that is due, or was the last one
+    noted: Note | None = None  # the last further reply that was posted
+    doubt: Step | None = None  # a post whose answer was lost: it may be there
 
     @property
     def step(self) -> Step | None:
@@ -146,6 +289,8 @@ class Report:
             return Step.OPEN
         if self.reply_ts is None and self.delivery.status.is_final:
             return Step.REPLY
+        if self.note is not None and self.noted != self.note:
+            return Step.NOTE
         if self.shown != self.delivery.face:
             return Step.REDRAW
         if self.reply_ts is not None and self.replied != self.delivery.face:
@@ -158,6 +303,7 @@ class Step(StrEnum):
 
     OPEN = "open"  # post the root card
     REPLY = "reply"  # post the one reply
+    NOTE = "note"  # post a further reply
     REDRAW = "redraw"  # edit the root card
     REWRITE = "rewrite"  # edit the reply
     RESPOND = "respond"  # answer through the command's response_url
@@ -177,6 +323,16 @@ class Card:
     quote: str | None = None
     footnote: str | None = None
     key: str | None = None  # our name for this message in Slack's metadata
+    choices: tuple[Choice, ...] = ()  # buttons for a person's decision
+    about: DeliveryId | None = None  # the delivery that the buttons decide on
+
+
+class Choice(StrEnum):
+    """What a person may decide on a delivery that may or may not have been sent."""
+
+    CHECK_AGAIN = "check_again"
+    SEND_AGAIN = "send_again"
+    MARK_NOT_SENT = "mark_not_sent"
 
 
 @dataclass(frozen=True, slots=True)

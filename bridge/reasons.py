@@ -32,8 +32,26 @@ class Reason(StrEnum):
     GARBLED = "garbled"  # an answer that makes no sense
     CRASHED = "crashed"  # the bridge was stopped while the request was under way
 
+    # The account can't send at the moment.
+    BLOCKED = "blocked"  # WhatsApp has banned the number
+    OTHER_NUMBER = "other_number"  # another number was linked: an admin must agree
+
+    # Accepted, but WhatsApp says that it will not arrive.
+    NO_ACCOUNT = "no_account"  # the number has no WhatsApp
+    NOT_IN_GROUP = "not_in_group"  # our account is no member of the group
+    RESTRICTED = "restricted"  # our account is limited: yellowCard, suspended
+    WHATSAPP_FAILED = "whatsapp_failed"
+
+    # Why the search for evidence ended, and what a person decided then.
+    NOT_FOUND = "not_found"  # looked for three minutes while all was well
+    NOT_SEARCHABLE = "not_searchable"  # the account was unusable for half an hour
+    SENT_AGAIN = "sent_again"
+    MARKED_NOT_SENT = "marked_not_sent"
+    RESTORED = "restored"  # the database is a backup: it may have been sent since
+
     # Nothing was attempted.
     NOT_A_MEMBER = "not_a_member"  # a guest, a stranger, a bot
     MEMBER_UNKNOWN = "member_unknown"  # Slack refuses to say who the caller is
     SLACK_UNREACHABLE = "slack_unreachable"  # Slack can't be asked at the moment
     TOO_LONG = "too_long"  # with the names of the people mentioned
+    INTERNAL = "internal"  # a bug of ours, three times

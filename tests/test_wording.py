@@ -1,12 +1,16 @@
 """The sentences about commands that can't be carried out."""
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.model import ChatId
+from bridge.model import Caller, ChatId, Choice, Delivery, DeliveryId, Note, Status
+from bridge.reasons import Reason
+from bridge.wording import account, deliveries
 from bridge.wording import commands as wording
 
 quick = settings(max_examples=200, deadline=None)
@@ -28,6 +32,23 @@ CONSTANTS = [
 ]
 CHAT = ChatId("919812343928@c.us")
 NUMBER = "79001234567"
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+DELIVERY = Delivery(
+    id=DeliveryId("d" * 32),
+    source="s",
+    chat_id=ChatId("14155550100@c.us"),
+    text="the words",
+    markup=None,
+    caller=Caller("U0DANA", "T1", "C1"),
+    status=Status.QUEUED,
+    attempts=1,
+    reason=None,
+    id_message=None,
+    created_at=NOW,
+    updated_at=NOW,
+    due_at=NOW,
+    expires_at=NOW,
+)
 
 
 def sentences(token: str) -> list[str]:
@@ -102,3 +123,80 @@ def test_the_limit_comes_from_the_settings():
     say = wording.message_too_long(4512, 4096)
 
     assert say.startswith("The message has 4,512 characters; the limit is 4,096.")
+
+
+# --- what is said of a delivery ---------------------------------------------------
+
+EVERY_FACE = [(status, reason) for status in Status for reason in (None, *Reason)]
+
+
+@pytest.mark.parametrize(("status", "reason"), EVERY_FACE)
+def test_every_state_of_a_delivery_can_be_said_and_shows_no_number(status, reason):
+    delivery = replace(
+        DELIVERY, status=status, reason=reason, id_message="M1", looked_at=NOW
+    )
+
+    said = [
+        deliveries.card(delivery),
+        deliveries.reply(delivery),
+        *(deliveries.note(delivery, which) for which in Note),
+    ]
+
+    for card in said:
+        words = f"{card.summary} {card.headline} {card.footnote or ''}"
+        assert card.summary
+        assert card.key
+        assert "14155550100" not in words
+        assert "the words" not in words
+        assert "  ." not in words
+
+
+@pytest.mark.parametrize("status", Status)
+def test_buttons_are_shown_as_long_as_there_is_something_to_decide(status):
+    delivery = replace(DELIVERY, status=status, id_message="M1")
+
+    has_buttons = deliveries.reply(delivery).choices == tuple(Choice)
+
+    assert has_buttons == (status is Status.UNCONFIRMED)
+    assert deliveries.card(delivery).choices == ()
+
+
+def test_keys_of_a_thread_are_its_own_and_stay_the_same():
+    other = replace(DELIVERY, status=Status.READ, id_message="M1")
+
+    keys = [
+        deliveries.card(DELIVERY).key,
+        deliveries.reply(DELIVERY).key,
+        *(deliveries.note(DELIVERY, which).key for which in Note),
+    ]
+
+    assert len(set(keys)) == len(keys)
+    assert deliveries.card(other).key == keys[0]
+    assert deliveries.reply(other).key == keys[1]
+
+
+@pytest.mark.parametrize(
+    "status", [Status.UNKNOWN, Status.UNCONFIRMED, Status.CLOSED, Status.FAILED]
+)
+def test_only_certain_failures_are_called_not_sent(status):
+    delivery = replace(DELIVERY, status=status, reason=Reason.NO_ANSWER)
+
+    said = deliveries.outcome(delivery)
+
+    assert ("Not sent" in said) == (status is Status.FAILED)
+
+
+def test_a_second_copy_is_part_of_what_is_said():
+    found = replace(
+        DELIVERY, status=Status.READ, reason=Reason.SENT_AGAIN, id_message="M1"
+    )
+
+    assert "both copies" in deliveries.outcome(found)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_admins_can_be_told_of_any_hold(reason):
+    card = account.on_hold(reason)
+
+    assert "on hold" in card.headline
+    assert len(card.headline) < 600

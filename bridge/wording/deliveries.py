@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bridge.model import Card, ChatId, Delivery, DeliveryId, Status
+from bridge.errors import (
+    CommitUnknown,
+    Crowd,
+    NoRoom,
+    NotStored,
+    StoreError,
+    TooMany,
+)
+from bridge.model import Card, ChatId, Choice, Delivery, DeliveryId, Note, Status
 from bridge.reasons import Reason
 from bridge.wording.masks import mask_chat
 
@@ -15,20 +23,32 @@ GLYPHS = {
     Status.QUEUED: "🕓",
     Status.SENDING: "🕓",
     Status.HELD: "✋",
+    Status.UNKNOWN: "🔎",
     Status.ACCEPTED: "📤",
+    Status.SENT: "✓",
+    Status.DELIVERED: "✓✓",
+    Status.READ: "👁",
+    Status.UNDELIVERED: "✗",
+    Status.UNCONFIRMED: "⚠️",
+    Status.CLOSED: "⊘",
     Status.FAILED: "✗",
     Status.EXPIRED: "⌛",
-    Status.UNKNOWN: "⚠️",
 }
 
 STATUS = {
     Status.QUEUED: "queued",
     Status.SENDING: "queued",
     Status.HELD: "on hold",
+    Status.UNKNOWN: "checking",
     Status.ACCEPTED: "accepted by GREEN-API",
+    Status.SENT: "sent",
+    Status.DELIVERED: "delivered",
+    Status.READ: "read",
+    Status.UNDELIVERED: "not delivered",
+    Status.UNCONFIRMED: "may or may not have been sent",
+    Status.CLOSED: "may or may not have been sent, decided",
     Status.FAILED: "not sent",
     Status.EXPIRED: "not sent, too old",
-    Status.UNKNOWN: "may or may not have been sent",
 }
 
 REASONS = {
@@ -54,6 +74,26 @@ REASONS = {
     Reason.SERVER_ERROR: "GREEN-API had an internal error.",
     Reason.GARBLED: "GREEN-API's answer made no sense.",
     Reason.CRASHED: "The bridge was stopped in the middle of sending it.",
+    Reason.BLOCKED: "WhatsApp has blocked this number. An admin must see to it in the "
+    "GREEN-API console.",
+    Reason.OTHER_NUMBER: "Another WhatsApp number was linked than before, and what "
+    "waits would come from that one. If that is right, an admin must run: bridge "
+    "resume",
+    Reason.NO_ACCOUNT: "This number has no WhatsApp. Check the number.",
+    Reason.NOT_IN_GROUP: "The WhatsApp account is not a member of that group. Ask an "
+    "admin of the group to add it.",
+    Reason.RESTRICTED: "WhatsApp has limited this number. An admin must see to it in "
+    "the GREEN-API console.",
+    Reason.WHATSAPP_FAILED: "WhatsApp reports a failure. Look into the chat on the "
+    "phone before you send it again.",
+    Reason.NOT_FOUND: "GREEN-API did not answer, and its journal does not show it.",
+    Reason.NOT_SEARCHABLE: "GREEN-API did not answer, and for half an hour nobody "
+    "could look for it.",
+    Reason.SENT_AGAIN: "It was sent again on request.",
+    Reason.MARKED_NOT_SENT: "It was marked as not sent.",
+    Reason.RESTORED: "The bridge's database was restored from a backup, and it may "
+    "have been sent since.",
+    Reason.INTERNAL: "The bridge has a bug with this message. Tell an admin.",
     Reason.NOT_A_MEMBER: "Guests, other companies' people and bots can't send WhatsApp "
     "messages from here. Ask a full member of this workspace.",
     Reason.MEMBER_UNKNOWN: "Slack would not say whether you are a full member. An "
@@ -87,6 +127,40 @@ NOT_STORED = (
 )
 
 
+NO_ROOM = (
+    "Not accepted: the bridge's disk is nearly full. Nothing was sent. Please tell "
+    "whoever runs the bridge."
+)
+
+
+TOO_MANY = {
+    Crowd.BRIDGE: "Not accepted: too many messages are waiting already. Nothing was "
+    "sent. /whatsapp status says why they wait; please try again later.",
+    Crowd.CHAT: "Not accepted: too many messages are waiting for this chat already. "
+    "Nothing was sent. /whatsapp status says why they wait; please try again later.",
+    Crowd.PERSON: "Not accepted: that was too many messages in a minute. Nothing was "
+    "sent. Please wait a minute and try again.",
+}
+NOT_SURE = (
+    "I can't tell whether this was saved: the database was lost at that moment. If a "
+    "card appears in this channel it is being sent; if none does, nothing was sent."
+)
+NOT_DECIDED = "Nothing was done: the bridge could not save it. Press again."
+
+
+def not_stored(err: NotStored | StoreError) -> str:
+    """The ephemeral answer to a command that was not stored."""
+    match err:
+        case CommitUnknown():
+            return NOT_SURE
+        case TooMany():
+            return TOO_MANY[err.crowd]
+        case NoRoom():
+            return NO_ROOM
+        case _:
+            return NOT_STORED
+
+
 def card(delivery: Delivery) -> Card:
     """The root card of a delivery's thread."""
     asked = f"  ·  by <@{delivery.caller.user_id}>" if delivery.caller else ""
@@ -103,31 +177,91 @@ def card(delivery: Delivery) -> Card:
 def reply(delivery: Delivery) -> Card:
     """The one reply under the card: the ``idMessage``, or why there is none."""
     line = outcome(delivery)
-    if delivery.status is Status.ACCEPTED:
-        return Card(summary=line, headline=line, key=f"{delivery.id}:reply")
+    key = f"{delivery.id}:reply"
+    if delivery.status.is_accepted:
+        return Card(summary=line, headline=line, key=key)
     # Bad news mentions the sender: an edited or silent line would go unnoticed.
-    mention = f"<@{delivery.caller.user_id}> " if delivery.caller else ""
-    text = f"{GLYPHS[delivery.status]}  {mention}{line}"
-    return Card(summary=text, headline=text, key=f"{delivery.id}:reply")
+    text = f"{GLYPHS[delivery.status]}  {_mention(delivery)}{line}"
+    choices = tuple(Choice) if delivery.status is Status.UNCONFIRMED else ()
+    return Card(
+        summary=text, headline=text, key=key, choices=choices, about=delivery.id
+    )
+
+
+def note(delivery: Delivery, which: Note) -> Card:
+    """A further reply: what the sender would not notice in an edited line."""
+    text = f"{_NOTE_GLYPHS[which]}  {_mention(delivery)}{_note(delivery, which)}"
+    return Card(summary=text, headline=text, key=f"{delivery.id}:{which}")
+
+
+_NOTE_GLYPHS = {Note.UNDELIVERED: "✗", Note.STUCK: "⏳", Note.NO_RECEIPT: "⏳"}
+
+
+def _note(delivery: Delivery, which: Note) -> str:
+    match which:
+        case Note.UNDELIVERED:
+            return f"Not delivered, though GREEN-API had accepted it. {_why(delivery)}"
+        case Note.STUCK:
+            return (
+                "Sent 10 min ago, not delivered. The phone may be off, you may be "
+                "blocked, or WhatsApp may be holding messages to new contacts. "
+                "Nothing to do yet; I will update the line above."
+            )
+        case Note.NO_RECEIPT:
+            return (
+                "Accepted 5 min ago, and WhatsApp has not said a word since. It may "
+                "be waiting in GREEN-API's queue, or delivery receipts are switched "
+                "off in the GREEN-API console."
+            )
+
+
+def _mention(delivery: Delivery) -> str:
+    return f"<@{delivery.caller.user_id}> " if delivery.caller else ""
 
 
 def outcome(delivery: Delivery) -> str:
     """The final word on a delivery, in one to three sentences of mrkdwn."""
     why = _why(delivery)
     match delivery.status:
-        case Status.ACCEPTED:
-            return f"Accepted by GREEN-API · idMessage `{delivery.id_message}`"
+        case status if status.is_accepted:
+            return _accepted(delivery)
         case Status.FAILED:
             return f"Not sent. {why}"
         case Status.EXPIRED:
             return f"Not sent: it waited too long and was dropped. {why}".rstrip()
-        case Status.UNKNOWN:
-            return (
-                f"It may or may not have been sent. {why} I will not send it again by "
-                "myself. Look into the chat on the phone before you do."
-            )
+        case Status.UNCONFIRMED:
+            doubt = f"It may or may not have been sent. {why}"
+            return f"{doubt}{_looked(delivery)} {_DECIDE}"
+        case Status.CLOSED:
+            return f"It may or may not have been sent. {why}"
         case _:
             return _progress(delivery)
+
+
+_DECIDE = (
+    "I will not send it again by myself. Look into the chat on the phone, then decide:"
+)
+
+
+def _accepted(delivery: Delivery) -> str:
+    known = f"idMessage `{delivery.id_message}`"
+    both = ""
+    if delivery.reason == Reason.SENT_AGAIN:
+        # Whether the second one arrived is its own thread's to say.
+        both = (
+            " It was also sent again on request: if that one was accepted too, both "
+            "copies went out."
+        )
+    if delivery.status is Status.ACCEPTED:
+        return f"Accepted by GREEN-API · {known}{both}"
+    state = f"{GLYPHS[delivery.status]} {STATUS[delivery.status].capitalize()}"
+    return f"{state} · {known}{both}"
+
+
+def _looked(delivery: Delivery) -> str:
+    if delivery.looked_at is None:
+        return ""
+    return f" Looked again at {delivery.looked_at:%H:%M:%S} UTC: still not found."
 
 
 def _progress(delivery: Delivery) -> str:
@@ -140,10 +274,12 @@ def _progress(delivery: Delivery) -> str:
             return "Waiting to hand over."
         case Status.HELD:
             return f"On hold. {why} It leaves by itself when that is over."
+        case Status.UNKNOWN:
+            return f"Checking. {why} I am looking whether it was sent."
         case Status.ACCEPTED:
             return "Accepted by GREEN-API. Not yet on the phone."
-        case Status.UNKNOWN:
-            return "No answer from GREEN-API: may or may not have been sent."
+        case Status.SENT:
+            return "Sent (one tick)."
         case _:
             return f"{STATUS[delivery.status].capitalize()}."
 
@@ -172,13 +308,19 @@ def details(delivery: Delivery, now: datetime) -> str:
 
 
 def status(
-    deliveries: list[Delivery], waiting: int, oldest: datetime | None, now: datetime
+    deliveries: list[Delivery],
+    waiting: int,
+    oldest: datetime | None,
+    now: datetime,
+    hold: Reason | None = None,
 ) -> str:
-    """The answer to ``/whatsapp status``."""
+    """The answer to ``/whatsapp status``; ``hold`` is why nothing is sent."""
     lines = ["The outbox is empty: nothing waits to be sent."]
     if oldest is not None:
         age = _age((now - oldest).total_seconds())
         lines = [f"The outbox holds {waiting} waiting; the oldest came {age}."]
+    if hold is not None:
+        lines.append(f"Messages are on hold. {REASONS[hold]}")
     if deliveries:
         lines += ["Your latest messages:", *(line(d, now) for d in deliveries)]
     else:
