@@ -19,10 +19,18 @@ Clock = Callable[[], datetime]
 class WhatsApp(Protocol):
     """The way to WhatsApp."""
 
-    def send_message(self, chat_id: ChatId, text: str) -> MessageId:
+    def send_message(
+        self, chat_id: ChatId, text: str, since: datetime | None = None
+    ) -> MessageId:
         """Hand one text over and return the id under which it was accepted.
 
         Makes exactly one request.
+
+        Args:
+            chat_id: whom it is for.
+            text: at least one character.
+            since: when the attempt began, if earlier than now: the time that a
+                request may take counts from there, and no byte leaves after it.
 
         Raises:
             Retryable: certainly not accepted; later it may be.
@@ -48,6 +56,26 @@ class Slack(Protocol):
 
     def update(self, channel_id: str, ts: str, card: Card) -> None:
         """Rewrite one of our messages."""
+        ...
+
+    def find(
+        self,
+        channel_id: str,
+        key: str,
+        since: datetime,
+        thread_ts: str | None = None,
+    ) -> str | None:
+        """Return the ``ts`` of our message with this ``Card.key``.
+
+        None if it is certainly not there. Where the app may not look, or there is too
+        much to look through, that is SlackRefused.
+
+        Args:
+            channel_id: where it was posted.
+            key: the card's.
+            since: a moment before it was posted.
+            thread_ts: the thread of a reply; None for a root card.
+        """
         ...
 
     def join(self, channel_id: str) -> None:

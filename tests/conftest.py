@@ -27,6 +27,7 @@ settings.register_profile(
 )
 settings.load_profile("quick")
 
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -104,6 +105,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def store(sqlite_url: str) -> Iterator[Store]:
     """An empty outbox on SQLite."""
     opened = open_store(sqlite_url)
+    opened.replicas.join(NOW)
     yield opened
     opened.database.close()
 
@@ -112,13 +114,14 @@ def store(sqlite_url: str) -> Iterator[Store]:
 def any_store(database_url: str) -> Iterator[Store]:
     """An empty outbox on each database."""
     opened = open_store(database_url)
+    opened.replicas.join(NOW)
     yield opened
     opened.database.close()
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    return FakeClock(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+    return FakeClock(NOW)
 
 
 @pytest.fixture

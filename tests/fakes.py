@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bridge.errors import SendError, SlackError, SlackRefused
-from bridge.model import Card, ChatId, Member, MessageId, ThreadRef
+from bridge.errors import SendError, SlackError, SlackRefused, SlackUnavailable
+from bridge.model import Card, ChatId, Member, MessageId, Sighting, ThreadRef
 
 
 class FakeClock:
@@ -30,11 +30,48 @@ class FakeWhatsApp:
     sent: list[tuple[ChatId, str]] = field(default_factory=list)
     errors: list[SendError] = field(default_factory=list)
 
-    def send_message(self, chat_id: ChatId, text: str) -> MessageId:
+    def send_message(
+        self, chat_id: ChatId, text: str, since: datetime | None = None
+    ) -> MessageId:
         if self.errors:
             raise self.errors.pop(0)
         self.sent.append((chat_id, text))
         return MessageId(f"3EB0{len(self.sent):016X}")
+
+
+@dataclass
+class FakeGreenApi:
+    """What GREEN-API shows and says; a method named in ``errors`` raises that."""
+
+    queue: list[Sighting] = field(default_factory=list)
+    journal: list[Sighting] = field(default_factory=list)
+    state: str = "authorized"
+    number: str | None = "79001234567@c.us"
+    errors: dict[str, SendError] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    minutes: list[int] = field(default_factory=list)  # of journal that were asked for
+
+    def sightings_in_queue(self) -> list[Sighting]:
+        self._ask("queue")
+        return self.queue
+
+    def sightings_in_journal(self, minutes: int) -> list[Sighting]:
+        self._ask("journal")
+        self.minutes.append(minutes)
+        return self.journal
+
+    def get_state_instance(self) -> str:
+        self._ask("state")
+        return self.state
+
+    def wid(self) -> str | None:
+        self._ask("wid")
+        return self.number
+
+    def _ask(self, method: str) -> None:
+        self.asked.append(method)
+        if method in self.errors:
+            raise self.errors[method]
 
 
 @dataclass
@@ -50,7 +87,10 @@ class Line:
 
 @dataclass
 class FakeSlack:
-    """A workspace of lines; ``closed`` channels refuse, ``errors`` fail once each."""
+    """A workspace of lines; ``closed`` channels refuse, ``errors`` fail once each.
+
+    The next ``lose_answers`` posts and replies are made, but nobody is told so.
+    """
 
     lines: list[Line] = field(default_factory=list)
     responses: list[tuple[str, str]] = field(default_factory=list)
@@ -59,6 +99,7 @@ class FakeSlack:
     errors: list[SlackError] = field(default_factory=list)
     members: dict[str, Member] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    lose_answers: int = 0
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def post(self, channel_id: str, card: Card) -> ThreadRef:
@@ -74,6 +115,23 @@ class FakeSlack:
         line = next(line for line in self.lines if line.ts == ts)
         line.card = card
         line.edits += 1
+
+    def find(
+        self,
+        channel_id: str,
+        key: str,
+        since: datetime,
+        thread_ts: str | None = None,
+    ) -> str | None:
+        """Find a line however old it is: a fake's ``ts`` says nothing of its time."""
+        self._call("find", channel_id)
+        found = (
+            line.ts
+            for line in self.lines
+            if (line.channel, line.thread_ts) == (channel_id, thread_ts)
+            and line.card.key == key
+        )
+        return next(found, None)
 
     def join(self, channel_id: str) -> None:
         self._call("join")
@@ -115,4 +173,7 @@ class FakeSlack:
     def _add(self, channel: str, thread_ts: str | None, card: Card) -> str:
         ts = f"1700000000.{next(self._numbers):06d}"
         self.lines.append(Line(channel, ts, thread_ts, card))
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise SlackUnavailable("lost")
         return ts

@@ -168,13 +168,22 @@ def test_two_starts_at_once_migrate_once(database_url: str) -> None:
     assert errors == []
 
 
-def test_only_one_copy_has_the_database(database_url: str) -> None:
-    first, second = Database(database_url), Database(database_url)
+def test_only_one_copy_has_a_sqlite_file(sqlite_url: str) -> None:
+    first, second = Database(sqlite_url), Database(sqlite_url)
 
     assert first.claim_sole_use()
     assert not second.claim_sole_use()
     first.close()
     assert second.claim_sole_use()
+    second.close()
+
+
+def test_on_a_server_copies_are_equals(postgres_url: str) -> None:
+    first, second = Database(postgres_url), Database(postgres_url)
+
+    assert first.claim_sole_use()
+    assert second.claim_sole_use()
+    first.close()
     second.close()
 
 

@@ -19,18 +19,25 @@ from bridge.model import (
     MessageId,
     NewDelivery,
     Place,
+    Receipt,
+    ReceiptStatus,
+    Sighting,
     Status,
+    Step,
     ThreadRef,
 )
+from bridge.reasons import Reason
 from bridge.store import Store
 from bridge.store.outbox import Stored
-from bridge.store.tables import attempts, deliveries, lanes, metadata
+from bridge.store.tables import attempts, metadata
 from tests.fakes import FakeClock
 
 ANN = ChatId("14155550100@c.us")
 BOB = ChatId("14155550101@c.us")
 DANA = Caller("U0DANA", "T1", "C1", "http://127.0.0.1/r")
 TTL = timedelta(minutes=15)
+# The tables named here hold open work only, or a handful of rows.
+A_LONG_SCAN = r"SCAN (?!\w+ USING|lanes|replicas|accounts|facts|CONSTANT)"
 
 
 def add(
@@ -116,10 +123,10 @@ def test_a_chat_is_due_as_long_as_something_waits_in_it(
     add(any_store, clock, "s1")
     add(any_store, clock, "s2")
 
-    for _ in range(2):
+    for number in range(2):
         assert any_store.outbox.chats_due(clock(), 10) == [ANN]
         head = begin(any_store, clock)
-        any_store.outbox.accept(head, MessageId("M"), clock())
+        any_store.outbox.accept(head, MessageId(f"M{number}"), clock())
 
     assert any_store.outbox.chats_due(clock(), 10) == []
 
@@ -190,49 +197,77 @@ def test_a_delivery_put_back_holds_its_chat_back_and_no_other(
     assert (first.source, first.attempts, first.reason) == ("s1", 1, "unreachable")
 
 
-def test_what_was_being_sent_at_a_crash_is_unknown_and_frees_its_chat(
+def crash_and_start_again(store: Store, clock: FakeClock) -> int:
+    """Leave as a killed copy does, and judge as the next one."""
+    store.replicas.leave()
+    store.replicas.join(clock())
+    return store.replicas.judge(clock())
+
+
+def test_what_was_being_sent_at_a_crash_is_unknown_and_keeps_its_chat_shut(
     any_store: Store, clock: FakeClock
 ) -> None:
     stored = add(any_store, clock, "s1")
     add(any_store, clock, "s2")
+    add(any_store, clock, "s3", BOB)
     begin(any_store, clock)
 
-    lost = any_store.outbox.recover(clock())
+    lost = crash_and_start_again(any_store, clock)
 
     assert lost == 1
     delivery = any_store.outbox.get(stored.id)
     assert delivery is not None
     assert (delivery.status, delivery.reason) == (Status.UNKNOWN, "crashed")
-    assert any_store.outbox.chats_due(clock(), 10) == [ANN]
+    assert any_store.outbox.chats_due(clock(), 10) == [BOB]
     second = any_store.outbox.head(ANN)
     assert second is not None
     assert second.source == "s2"
+    assert not any_store.outbox.begin_attempt(second, second.text, clock())
     with any_store.database.read() as connection:
         assert connection.scalars(select(attempts.c.outcome)).all() == ["unknown"]
 
 
-def test_recovering_twice_changes_nothing(any_store: Store, clock: FakeClock) -> None:
+def test_judging_twice_changes_nothing(any_store: Store, clock: FakeClock) -> None:
     add(any_store, clock)
     begin(any_store, clock)
-    any_store.outbox.recover(clock())
+    crash_and_start_again(any_store, clock)
     before = any_store.outbox.latest(10)
 
-    assert any_store.outbox.recover(clock()) == 0
+    assert any_store.replicas.judge(clock()) == 0
     assert any_store.outbox.latest(10) == before
 
 
-def test_an_answer_after_the_judgement_changes_nothing(
+def test_a_refusal_after_the_judgement_changes_nothing(
     any_store: Store, clock: FakeClock
 ) -> None:
     stored = add(any_store, clock)
     head = begin(any_store, clock)
-    any_store.outbox.recover(clock())
+    crash_and_start_again(any_store, clock)
 
     any_store.outbox.put_back(head, Status.QUEUED, "x", clock(), clock())
 
     delivery = any_store.outbox.get(stored.id)
     assert delivery is not None
     assert delivery.status is Status.UNKNOWN
+    assert any_store.outbox.chats_due(clock(), 10) == []
+
+
+def test_an_answer_after_the_judgement_still_counts(
+    any_store: Store, clock: FakeClock
+) -> None:
+    stored = add(any_store, clock)
+    add(any_store, clock, "s2")
+    head = begin(any_store, clock)
+    crash_and_start_again(any_store, clock)
+
+    assert any_store.outbox.accept(head, MessageId("M"), clock())
+
+    delivery = any_store.outbox.get(stored.id)
+    assert delivery is not None
+    assert (delivery.status, delivery.id_message) == (Status.ACCEPTED, "M")
+    assert any_store.outbox.chats_due(clock(), 10) == [ANN]
+    with any_store.database.read() as connection:
+        assert connection.scalars(select(attempts.c.outcome)).all() == ["accepted"]
 
 
 def test_a_delivery_added_while_its_lane_closes_is_not_forgotten(
@@ -245,7 +280,7 @@ def test_a_delivery_added_while_its_lane_closes_is_not_forgotten(
 
         def close(head: Delivery = head, barrier: threading.Barrier = barrier) -> None:
             barrier.wait()
-            any_store.outbox.accept(head, MessageId("M"), clock())
+            any_store.outbox.accept(head, MessageId(head.id), clock())
 
         closing = threading.Thread(target=close)
         closing.start()
@@ -255,7 +290,7 @@ def test_a_delivery_added_while_its_lane_closes_is_not_forgotten(
 
         assert any_store.outbox.chats_due(clock(), 10) == [ANN]
         second = begin(any_store, clock)
-        any_store.outbox.accept(second, MessageId("M"), clock())
+        any_store.outbox.accept(second, MessageId(f"B{round_}"), clock())
 
 
 def test_slack_is_told_until_it_shows_the_truth(
@@ -353,7 +388,7 @@ def test_every_column_has_a_comment() -> None:
 def test_the_migrations_make_the_tables_of_the_code(any_store: Store) -> None:
     with any_store.database.read() as connection:
         found = inspect(connection)
-        for table in (deliveries, attempts, lanes):
+        for table in metadata.tables.values():
             columns = {column["name"] for column in found.get_columns(table.name)}
             indexes = {index["name"] for index in found.get_indexes(table.name)}
             assert columns == {column.name for column in table.columns}
@@ -378,19 +413,48 @@ def test_the_queries_of_the_lanes_use_their_partial_indexes(
     store.outbox.chats_due(clock(), 10)
     head = begin(store, clock)
     store.outbox.accept(head, MessageId("M"), clock())
-    store.outbox.recover(clock())
-    store.outbox.waiting()
-    store.reports.channels_due(clock())
-    store.reports.oldest("C1", clock())
+    run_what_runs_all_the_time(store, clock)
 
     for query, plan in plans.items():
-        # lanes holds open work only, so its scan at a start is short.
-        assert not re.search(r"SCAN (?!\w+ USING|lanes)", plan), query
+        assert not re.search(A_LONG_SCAN, plan), query
     used = " ".join(plans.values())
     for index in (
         "lanes_due",
+        "lanes_owned",
         "deliveries_waiting",
-        "deliveries_sending",
+        "deliveries_sending_here",
         "deliveries_report",
+        "deliveries_expiring",
+        "deliveries_unknown",
+        "deliveries_doubtful",
+        "deliveries_doubtful_here",
+        "deliveries_watched",
+        "deliveries_telling",
+        "deliveries_by_message",
+        "sightings_by_text",
     ):
-        assert index in used
+        assert index in used, index
+
+
+def run_what_runs_all_the_time(store: Store, clock: FakeClock) -> None:
+    """Run each query that a lane or a notification runs, on an outbox with work."""
+    add(store, clock, "s2")
+    second = begin(store, clock)
+    store.outbox.lose(second, Reason.NO_ANSWER, clock())
+    clock.advance(3)
+    (search,) = store.evidence.due(clock(), 10)
+    store.evidence.looked(search, clock(), clock(), counts=True)
+    seen = Sighting(MessageId("E"), ANN, "another text", clock())
+    store.evidence.add_sighting(seen, clock())
+    store.evidence.bind_seen([ANN], [seen], clock())
+    store.evidence.add_receipt(Receipt(MessageId("M"), ReceiptStatus.SENT), clock())
+    store.evidence.note_silence(clock())
+    store.evidence.prune(clock())
+    store.outbox.expire(clock())
+    store.replicas.judge(clock())
+    store.outbox.waiting()
+    store.reports.channels_due(clock())
+    report = store.reports.oldest("C1", clock())
+    assert report is not None
+    store.reports.begin_post(report, Step.OPEN)
+    store.evidence.give_up(search, Reason.NOT_FOUND, None, clock())

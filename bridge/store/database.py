@@ -20,16 +20,37 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import DatabaseError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as NoneIsFree
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from bridge.errors import NotStored, StoreBusy, StoreError
+from bridge.errors import CommitUnknown, NotStored, StoreBusy, StoreError
 from bridge.store.migrations import HEAD
 
 START_WAITS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)  # seconds
 BUSY_SECONDS = 1.5  # how long SQLite waits for another process to finish writing
-# One number for "the running bridge", the same in every copy that shares a database.
-ADVISORY_LOCK = 0x62726964
+
+# PostgreSQL on the connections of one copy. A copy that is frozen in the middle of a
+# transaction holds locks that others need: they don't wait for long, and the server
+# ends it. A server that is gone without a word is noticed, too.
+_CONNECTIONS = 16  # of the 100 that a server has by default
+_MORE_CONNECTIONS = 14
+_SERVER_OPTIONS = {
+    "options": "-c synchronous_commit=on -c lock_timeout=2000"
+    " -c idle_in_transaction_session_timeout=5000",
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,  # ms
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 
 
 class Database:
@@ -45,7 +66,7 @@ class Database:
         self.path = Path(make_url(url).database or "") if self.is_sqlite else None
         self._turn = _Turn() if self.is_sqlite else _no_turns
         self._lock_file: BinaryIO | None = None
-        self._lock_connection: Connection | None = None
+        self.owner = ""  # this copy's id in ``replicas``, once it has joined
         if self.path:
             self._refuse_a_lost_file(self.path)
             self._writer = _sqlite_engine(url, StaticPool)
@@ -76,12 +97,18 @@ class Database:
                 yield connection
                 if deadline is not None and time.monotonic() > deadline:
                     raise NotStored("too late")
-        except (OperationalError, InternalError) as err:  # locked, full, gone
+        except DBAPIError as err:
             raise self._trouble(err) from None
+        except NoneIsFree:
+            raise StoreBusy("All connections to the database are in use.") from None
 
     @contextmanager
     def _begun(self, connection: Connection, deadline: float | None) -> Iterator[None]:
-        if not self.is_sqlite or deadline is None:
+        if not self.is_sqlite:
+            with self._begun_on_a_server(connection):
+                yield
+            return
+        if deadline is None:
             with connection.begin():
                 yield
             return
@@ -97,18 +124,32 @@ class Database:
             driver.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
     @contextmanager
+    def _begun_on_a_server(self, connection: Connection) -> Iterator[None]:
+        transaction = connection.begin()
+        try:
+            yield
+        except BaseException:
+            transaction.rollback()
+            raise
+        try:
+            transaction.commit()
+        except DBAPIError as err:
+            # The server may have done it before its answer was lost.
+            raise CommitUnknown(str(self._trouble(err))) from None
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection for reading."""
         try:
             with self._reader.connect() as connection:
                 yield connection
-        except (OperationalError, InternalError) as err:
+        except DBAPIError as err:
             raise self._trouble(err) from None
+        except NoneIsFree:
+            raise StoreBusy("All connections to the database are in use.") from None
 
     def close(self) -> None:
         """Close every connection and let another copy start."""
-        if self._lock_connection is not None:
-            self._lock_connection.close()
         self._writer.dispose()
         self._reader.dispose()
         if self._lock_file is not None:
@@ -132,7 +173,7 @@ class Database:
         else:
             self._check_and_migrate()
         if self.path:
-            _marker(self.path).touch()
+            marker_beside(self.path).touch()
 
     def _check_and_migrate(self) -> None:
         try:
@@ -143,22 +184,11 @@ class Database:
             raise self._trouble(err) from None
 
     def claim_sole_use(self) -> bool:
-        """Become the one running copy; False if another one runs.
+        """Become the one running copy on SQLite; False if another one runs.
 
-        What a dead copy left in ``sending`` may only be judged when no living copy
-        can be in the middle of it.
+        On PostgreSQL copies are equals, and ``replicas`` knows them.
         """
-        if self.path:
-            return self._lock_beside(self.path)
-        connection = self._writer.connect().execution_options(
-            isolation_level="AUTOCOMMIT"
-        )
-        query = text("SELECT pg_try_advisory_lock(:key)")
-        if not connection.scalar(query, {"key": ADVISORY_LOCK}):
-            connection.close()
-            return False
-        self._lock_connection = connection
-        return True
+        return self.path is None or self._lock_beside(self.path)
 
     def sole_user(self) -> str:
         """Return who holds the database, as far as it is known: ``process 4711``."""
@@ -170,6 +200,8 @@ class Database:
         return "another process"
 
     def _lock_beside(self, path: Path) -> bool:
+        if self._lock_file is not None:
+            return True
         lock_file = _lock_path(path).open("a+b")
         if not _try_lock(lock_file):
             lock_file.close()
@@ -184,7 +216,7 @@ class Database:
         """Refuse to start anew where an outbox was: it may still owe answers."""
         if path.exists() and path.stat().st_size > 0:
             return
-        traces = [_marker(path), Path(f"{path}-wal")]
+        traces = [marker_beside(path), Path(f"{path}-wal")]
         found = [trace.name for trace in traces if trace.exists()]
         if found:
             raise StoreError(
@@ -220,12 +252,18 @@ class Database:
         with self.write() as connection:
             upgrade(connection, found)
 
-    def _trouble(self, err: DatabaseError) -> StoreError:
-        """Say what is wrong with the database, without the values of a query."""
+    def _trouble(self, err: DBAPIError) -> StoreError:
+        """Say what is wrong with the database, without the values of a query.
+
+        Raises:
+            DBAPIError: it is the query that is wrong.
+        """
+        if not _is_trouble(err):
+            raise err
         cause = str(err.orig).casefold()
         if "malformed" in cause or "not a database" in cause:
             return StoreError(self._damaged())
-        if "locked" in cause:
+        if any(word in cause for word in ("locked", "lock timeout", "deadlock")):
             return StoreBusy("Another program has locked the database.")
         if "full" in cause:
             return StoreError("The disk is full. Make room; nothing stored is lost.")
@@ -303,6 +341,7 @@ def _sqlite_engine(url: str, pool: type[StaticPool | QueuePool]) -> Engine:
     engine = create_engine(
         url,
         poolclass=pool,
+        hide_parameters=True,  # an error's text must not hold numbers and texts
         connect_args={
             "isolation_level": None,
             "check_same_thread": False,
@@ -324,12 +363,23 @@ def _postgres_engine(url: str) -> Engine:
         address = address.set(drivername="postgresql+psycopg")
     return create_engine(
         address,
-        pool_size=16,
-        max_overflow=48,
+        pool_size=_CONNECTIONS,
+        max_overflow=_MORE_CONNECTIONS,
+        pool_timeout=2,
         pool_pre_ping=True,
+        hide_parameters=True,
         isolation_level="READ COMMITTED",
-        connect_args={"options": "-c synchronous_commit=on", "connect_timeout": 5},
+        connect_args=_SERVER_OPTIONS,
     )
+
+
+def _is_trouble(err: DBAPIError) -> bool:
+    """Whether the database can't work at the moment, or else the query is wrong."""
+    if isinstance(err, OperationalError | InternalError) or type(err) is DatabaseError:
+        return True  # locked, full, gone, damaged
+    # What psycopg says itself of a connection that it lost has no SQLSTATE.
+    is_own = getattr(err.orig, "sqlstate", "") is None
+    return is_own and isinstance(err, ProgrammingError | InterfaceError)
 
 
 def _version(connection: Connection) -> str | None:
@@ -341,7 +391,7 @@ def _version(connection: Connection) -> str | None:
     return found
 
 
-def _marker(path: Path) -> Path:
+def marker_beside(path: Path) -> Path:
     """The file that says: a database was here."""
     return Path(f"{path}.used")
 

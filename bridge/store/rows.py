@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ from bridge.model import (
     Delivery,
     DeliveryId,
     NewDelivery,
+    Note,
     Place,
     Report,
     Status,
+    Step,
     ThreadRef,
 )
 from bridge.store.tables import deliveries
@@ -36,7 +39,9 @@ DELIVERY = (
     deliveries.c.updated_at,
     deliveries.c.due_at,
     deliveries.c.expires_at,
+    deliveries.c.looked_at,
 )
+SEARCH = (*DELIVERY, deliveries.c.left_at, deliveries.c.looks, deliveries.c.look_asked)
 REPORT = (
     *DELIVERY,
     deliveries.c.place,
@@ -46,7 +51,27 @@ REPORT = (
     deliveries.c.shown,
     deliveries.c.replied,
     deliveries.c.report_failures,
+    deliveries.c.note,
+    deliveries.c.noted,
+    deliveries.c.doubt,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A delivery that may have been sent, and how evidence of it is looked for."""
+
+    delivery: Delivery
+    since: datetime  # first moment at which it may have left
+    looks: int  # that could have found something
+    is_asked: bool  # somebody pressed Check again
+
+    def looks_after(self, *, counts: bool) -> int:
+        """Return how many looks there were after one that did or did not count.
+
+        One on request is extra: impatience must not end the search any sooner.
+        """
+        return self.looks + 1 if counts and not self.is_asked else self.looks
 
 
 def delivery_of(row: Any) -> Delivery:
@@ -70,6 +95,17 @@ def delivery_of(row: Any) -> Delivery:
         updated_at=row.updated_at,
         due_at=row.due_at,
         expires_at=row.expires_at,
+        looked_at=row.looked_at,
+    )
+
+
+def search_of(row: Any) -> Search:
+    """Return the search in a row of SEARCH."""
+    return Search(
+        delivery=delivery_of(row),
+        since=row.left_at or row.created_at,
+        looks=row.looks or 0,
+        is_asked=bool(row.look_asked),
     )
 
 
@@ -86,6 +122,9 @@ def report_of(row: Any) -> Report:
         shown=row.shown,
         replied=row.replied,
         failures=row.report_failures,
+        note=Note(row.note) if row.note else None,
+        noted=Note(row.noted) if row.noted else None,
+        doubt=Step(row.doubt) if row.doubt else None,
     )
 
 

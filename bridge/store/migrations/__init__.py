@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from bridge.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest step. Known here so that a start needs Alembic only to migrate."""
 
 LOCK = 0x62726965  # two programs may start at once; only one migrates
