@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -44,12 +45,19 @@ class Settings:
     green_api_token_instance: str = field(repr=False)
     green_api_url: str
     green_api_address_by: str
+    green_api_receive: str  # polling, webhook or off
+    green_api_webhook_token: str | None = field(repr=False)
     host: str
     port: int
     database_url: str | None = field(repr=False)  # may hold a password
     data_dir: Path
     max_text: int
     ttl: timedelta
+    admins: tuple[str, ...]  # Slack user ids
+    admin_channel: str | None
+    max_waiting: int
+    max_waiting_per_chat: int
+    max_per_minute: int  # of one person
     senders: int
     pace: float
     time_scale: float
@@ -68,6 +76,7 @@ class Settings:
             self.slack_app_token,
             self.slack_signing_secret,
             self.green_api_token_instance,
+            self.green_api_webhook_token,
             self.database_url,
         ]
         return [value for value in values if value]
@@ -84,6 +93,11 @@ _FIELDS = {
     "BRIDGE_DATA_DIR": "data_dir",
     "BRIDGE_MAX_TEXT": "max_text",
     "BRIDGE_TTL": "ttl",
+    "BRIDGE_ADMINS": "admins",
+    "BRIDGE_ADMIN_CHANNEL": "admin_channel",
+    "BRIDGE_MAX_WAITING": "max_waiting",
+    "BRIDGE_MAX_WAITING_PER_CHAT": "max_waiting_per_chat",
+    "BRIDGE_MAX_PER_MINUTE": "max_per_minute",
     "BRIDGE_SENDERS": "senders",
     "BRIDGE_PACE": "pace",
     "BRIDGE_TIME_SCALE": "time_scale",
@@ -109,7 +123,7 @@ def load(environment: Mapping[str, str], *, needs_slack: bool = True) -> Setting
         if name not in values:
             problems.append(_missing(name, environment))
     if needs_slack:
-        problems += _no_way_in(values)
+        problems += _no_way_in(values) + _no_webhook(values)
     if problems:
         raise SettingsError(problems)
     parsed = {
@@ -135,6 +149,7 @@ def read(environment: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         if file and not value:
             try:
                 value = Path(file).read_text("utf-8").strip()
+                problems += _exposed(Path(file), f"{setting.name}_FILE")
             except (OSError, UnicodeDecodeError) as err:
                 problems.append(
                     f"{setting.name}_FILE names a file that can't be read "
@@ -201,7 +216,7 @@ def environment(env_file: Path | None) -> dict[str, str]:
             there is one.
 
     Raises:
-        SettingsError: the named file can't be read.
+        SettingsError: the named file can't be read, or others can read its secrets.
     """
     from dotenv import dotenv_values
 
@@ -215,7 +230,38 @@ def environment(env_file: Path | None) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as err:
         problem = f"{path} can't be read ({type(err).__name__})."
         raise SettingsError([problem]) from None
+    if any(found.get(setting.name) for setting in TABLE if setting.secret):
+        problems = _exposed(path, str(path))
+        if problems:
+            raise SettingsError(problems)
     return {**{k: v for k, v in found.items() if v is not None}, **os.environ}
+
+
+def _exposed(file: Path, name: str) -> list[str]:
+    """Return a sentence if others on this machine may read a file with a secret."""
+    if os.name != "posix":  # pragma: no cover - Windows has no such bits
+        return []
+    is_read_only = bool(os.statvfs(file).f_flag & os.ST_RDONLY)
+    if not is_exposed(file.stat().st_mode, is_read_only=is_read_only):
+        return []
+    return [
+        f"{name} holds a secret that other users of this machine may read. "
+        f"Correct that with: chmod 600 {shlex.quote(str(file))}"
+    ]
+
+
+def is_exposed(mode: int, *, is_read_only: bool) -> bool:
+    """Whether a file's mode lets others than its owner at it.
+
+    Docker and Kubernetes mount secrets read-only, with modes that can't be changed and
+    in places where only the container looks.
+
+    >>> is_exposed(0o640, is_read_only=False), is_exposed(0o600, is_read_only=False)
+    (True, False)
+    >>> is_exposed(0o444, is_read_only=True)
+    False
+    """
+    return bool(mode & 0o077) and not is_read_only
 
 
 def _wrong(values: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -253,3 +299,21 @@ def _no_way_in(values: Mapping[str, str]) -> list[str]:
     if "SLACK_APP_TOKEN" not in values and values.get("PORT") == "0":
         return ["PORT is 0, but HTTP mode needs a port. Set PORT, e.g. to 3000."]
     return []
+
+
+def _no_webhook(values: Mapping[str, str]) -> list[str]:
+    if values.get("GREEN_API_RECEIVE", "").casefold() != "webhook":
+        return []
+    problems = []
+    if "GREEN_API_WEBHOOK_TOKEN" not in values:
+        problems.append(
+            "GREEN_API_RECEIVE is webhook, but GREEN_API_WEBHOOK_TOKEN is missing. "
+            "Make one, e.g. with: openssl rand -hex 32, and enter it in the GREEN-API "
+            "console as webhookUrlToken too."
+        )
+    if values.get("PORT") == "0":
+        problems.append(
+            "PORT is 0, but GREEN_API_RECEIVE=webhook needs a port. Set PORT, e.g. to "
+            "3000, or GREEN_API_RECEIVE=polling."
+        )
+    return problems

@@ -88,6 +88,39 @@ def _token_instance(value: str) -> str:
     return value
 
 
+def _webhook_token(value: str) -> str:
+    if re.fullmatch(r"[!-~]{32,}", value):
+        return value
+    raise Wrong(
+        "must be at least 32 letters, digits or signs without blanks. Make one, e.g. "
+        "with: openssl rand -hex 32"
+    )
+
+
+def _users(value: str) -> tuple[str, ...]:
+    """Read Slack user ids.
+
+    >>> _users("U012AB3CD, W0AB"), _users("")
+    (('U012AB3CD', 'W0AB'), ())
+    """
+    users = tuple(user for user in re.split(r"[\s,]+", value) if user)
+    if all(re.fullmatch(r"[UW][A-Z0-9]{1,30}", user) for user in users):
+        return users
+    raise Wrong(
+        "must be Slack user ids such as U012AB3CD, separated by commas. In Slack: the "
+        "user's profile, the three dots, Copy member ID"
+    )
+
+
+def _channel(value: str) -> str:
+    if re.fullmatch(r"[CGD][A-Z0-9]{1,30}", value):
+        return value
+    raise Wrong(
+        "must be the id of a Slack channel, such as C012AB3CD. It stands at the end of "
+        "the channel's details"
+    )
+
+
 def _url(value: str) -> str:
     try:
         address = urlsplit(value)
@@ -221,12 +254,29 @@ TABLE = (
         _one_of("chatId", "phoneNumber"),
         group="GREEN-API",
     ),
+    Setting(
+        "GREEN_API_RECEIVE",
+        "polling",
+        "How ticks and answers come: polling needs no public address; webhook takes "
+        "them at /green-api/webhook; off leaves messages at accepted.",
+        _one_of("polling", "webhook", "off"),
+        group="GREEN-API",
+    ),
+    Setting(
+        "GREEN_API_WEBHOOK_TOKEN",
+        None,
+        "For webhook: what is entered as webhookUrlToken in the console, at least 32 "
+        "characters.",
+        _webhook_token,
+        secret=True,
+        group="GREEN-API",
+    ),
     Setting("HOST", "127.0.0.1", "Address the web server listens on.", _text),
     Setting(
         "PORT",
         "3000",
-        "Port of the web server: /slack/events, /livez, /readyz. 0 turns it off in "
-        "Socket Mode.",
+        "Port of the web server: /slack/events, /green-api/webhook, /livez, /readyz. "
+        "0 turns it off in Socket Mode.",
         _whole(0, 65535),
     ),
     Setting(
@@ -249,6 +299,36 @@ TABLE = (
         "How long a message may wait to be sent. An older one is dropped and its "
         "sender told.",
         _duration,
+    ),
+    Setting(
+        "BRIDGE_ADMINS",
+        "",
+        "Slack user ids, separated by commas, who may decide on everybody's messages.",
+        _users,
+    ),
+    Setting(
+        "BRIDGE_ADMIN_CHANNEL",
+        None,
+        "Slack channel that is told when the WhatsApp account needs somebody.",
+        _channel,
+    ),
+    Setting(
+        "BRIDGE_MAX_WAITING",
+        "2000",
+        "How many messages may wait in all; more are refused. 0 lifts the limit.",
+        _whole(0, 1_000_000),
+    ),
+    Setting(
+        "BRIDGE_MAX_WAITING_PER_CHAT",
+        "200",
+        "How many may wait for one chat; more are refused. 0 lifts the limit.",
+        _whole(0, 1_000_000),
+    ),
+    Setting(
+        "BRIDGE_MAX_PER_MINUTE",
+        "0",
+        "How many one person may send in a minute; 0 lifts the limit.",
+        _whole(0, 1_000_000),
     ),
     Setting(
         "BRIDGE_SENDERS",

@@ -1,17 +1,20 @@
-"""The web server: Slack over HTTP, and the health pages."""
+"""The web server: Slack over HTTP, GREEN-API's webhook, and the health pages."""
 
 from __future__ import annotations
 
+import hmac
 import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask, Response, jsonify, request
 from slack_bolt import App
 from waitress.server import create_server
 
+from bridge.errors import StoreError
+from bridge.flows.receive import Outcome
 from bridge.intake import Intake
 from bridge.slack.app import dispatch, is_signed, parse_form
 
@@ -21,23 +24,38 @@ MAX_BODY = 1 << 20
 THREADS = 16
 CONNECTIONS = 2000
 
-Readiness = Callable[[], dict[str, str]]
-"""Returns a reason for each part that is not ready; empty when all are."""
+
+class Condition(NamedTuple):
+    """How the bridge is, by part; the sentences say what is wrong and what to do."""
+
+    reasons: dict[str, str]  # why no command can be taken
+    warnings: dict[str, str]  # why messages wait
+
+
+Receive = Callable[[bytes], Outcome]
+"""Stores one notification of GREEN-API, or raises StoreError."""
+
+SCHEMES = {"bearer", "basic"}
 
 
 def make_web(
-    not_ready: Readiness,
+    condition: Callable[[], Condition],
     slack: App | None = None,
     secret: str | None = None,
     intake: Intake | None = None,
+    *,
+    receive: Receive | None = None,
+    webhook_token: str | None = None,
 ) -> Flask:
     """Return the WSGI app.
 
     Args:
-        not_ready: for ``/readyz``.
+        condition: for ``/readyz``.
         slack: the Bolt app behind ``/slack/events``; None in Socket Mode.
         secret: Slack's signing secret; needed with ``slack``.
         intake: counts Slack's requests.
+        receive: takes what comes to ``/green-api/webhook``; None when polling.
+        webhook_token: what GREEN-API proves itself with; needed with ``receive``.
     """
     web = Flask("bridge", static_folder=None)
     web.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -49,12 +67,15 @@ def make_web(
 
     @web.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        reasons = not_ready()
+        reasons, warnings = condition()
         status = "not ready" if reasons else "ready"
-        return jsonify(status=status, reasons=reasons), 503 if reasons else 200
+        answer = jsonify(status=status, reasons=reasons, warnings=warnings)
+        return answer, 503 if reasons else 200
 
     if slack is not None and secret:
         _add_slack(web, slack, secret, intake or Intake())
+    if receive is not None and webhook_token:
+        _add_webhook(web, receive, webhook_token)
     return web
 
 
@@ -76,7 +97,9 @@ def _add_slack(web: Flask, slack: App, secret: str, intake: Intake) -> None:
             status=answer.status,
             content_type=answer.first_headers().get("content-type"),
         )
-        response.call_on_close(intake.answered)  # when the bytes are written
+        response.call_on_close(
+            lambda: intake.answered(received_at)
+        )  # when the bytes are written
         return response
 
 
@@ -90,6 +113,46 @@ def _received_at(environ: dict[str, Any]) -> float:
     last_read = getattr(channel, "last_activity", None)
     waited = max(0.0, time.time() - last_read) if last_read else 0.0
     return time.monotonic() - waited
+
+
+def _add_webhook(web: Flask, receive: Receive, token: str) -> None:
+    """Add the way in of GREEN-API's notifications.
+
+    Only 200 takes one off its queue; after anything else the same one comes again a
+    minute later, and none overtakes it.
+
+    Source: https://green-api.com/en/docs/api/receiving/technology-webhook-endpoint/
+    """
+
+    @web.post("/green-api/webhook")
+    def webhook() -> Response:
+        if not is_authorized(request.headers.get("Authorization", ""), token):
+            log.warning("a request to /green-api/webhook did not have the token")
+            return Response(status=401)
+        try:
+            outcome = receive(request.get_data())
+        except StoreError as err:
+            log.warning("a notification could not be stored: %s", err)
+            return Response(status=503)
+        if outcome is Outcome.FOREIGN:
+            log.warning("a notification of another instance was refused")
+            return Response(status=403)
+        return Response(status=200)
+
+
+def is_authorized(header: str, token: str) -> bool:
+    """Whether an ``Authorization`` header holds the token.
+
+    GREEN-API sends it as it was entered, with or without a scheme, and may put
+    ``Bearer`` in front.
+
+    >>> [is_authorized(h, "t0ken") for h in ("t0ken", "Bearer t0ken", "Bearer", "x")]
+    [True, True, False, False]
+    """
+    *schemes, given = header.split()[:4] or [""]
+    fits = len(schemes) <= 2 and all(word.casefold() in SCHEMES for word in schemes)
+    is_same = hmac.compare_digest(given.encode(), token.encode())
+    return fits and is_same
 
 
 class WebServer:

@@ -105,7 +105,7 @@ def test_an_id_means_accepted(body: object) -> None:
         json.dumps(QUOTA).encode(),
     ],
 )
-def test_any_other_200_is_unknown(body: bytes | None) -> None:
+def test_f11_f12_any_other_200_is_unknown(body: bytes | None) -> None:
     err = error(answer(200, body))
 
     assert isinstance(err, Unknown)
@@ -181,7 +181,7 @@ TABLE = [
 @pytest.mark.parametrize(
     ("given", "expected"), TABLE, ids=[f"{a.status} {a.body!r:.40}" for a, _ in TABLE]
 )
-def test_every_answer_has_its_row(
+def test_f13_f14_f17_f18_every_answer_has_its_row(
     given: Answer, expected: tuple[type[SendError], Reason]
 ) -> None:
     err = error(given)
@@ -219,7 +219,7 @@ def test_every_answer_has_its_row(
         ("Tue, 06 Oct 99999999999 14:24:50 GMT", None),
     ],
 )
-def test_retry_after_is_1_to_300_seconds(
+def test_f15_retry_after_is_1_to_300_seconds(
     value: str | None, pause: float | None
 ) -> None:
     headers = {} if value is None else {"Retry_After": value}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from datetime import timedelta
 from pathlib import Path
 
@@ -77,6 +79,12 @@ def test_every_problem_is_named_at_once() -> None:
         ("BRIDGE_TTL", "0s", "15m"),
         ("BRIDGE_PACE", "nan", "number from"),
         ("BRIDGE_LOG_LEVEL", "DEBUG", "INFO"),
+        ("GREEN_API_RECEIVE", "both", "polling, webhook, off"),
+        ("GREEN_API_WEBHOOK_TOKEN", "x" * 31, "at least 32"),
+        ("GREEN_API_WEBHOOK_TOKEN", "x" * 20 + " " + "x" * 20, "without blanks"),
+        ("BRIDGE_ADMINS", "U012AB3CD, dana", "user ids"),
+        ("BRIDGE_ADMINS", "u012ab3cd", "user ids"),
+        ("BRIDGE_ADMIN_CHANNEL", "#alerts", "id of a Slack channel"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_fix(
@@ -119,6 +127,7 @@ def test_a_slip_of_the_pen_is_noticed() -> None:
 def test_a_secret_may_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("xoxb-from-file\n")
+    file.chmod(0o600)
     values = {**GOOD, "SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": str(file)}
 
     assert load(values).slack_bot_token == "xoxb-from-file"
@@ -130,6 +139,123 @@ def test_a_secret_file_that_is_missing_is_a_problem(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="SLACK_BOT_TOKEN_FILE"):
         load(values)
+
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="Windows has no such modes")
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
+def test_t29_a_secret_file_that_others_may_read_is_refused(
+    tmp_path: Path, mode: int
+) -> None:
+    file = tmp_path / "a token"
+    file.write_text("xoxb-from-file\n")
+    file.chmod(mode)
+    values = {**GOOD, "SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": str(file)}
+
+    with pytest.raises(SettingsError) as caught:
+        load(values)
+
+    (problem,) = caught.value.problems
+    assert f"chmod 600 {shlex.quote(str(file))}" in problem
+    assert "xoxb" not in problem
+
+
+@POSIX
+@pytest.mark.parametrize("is_named", [True, False])
+def test_t29_an_env_file_with_a_secret_that_others_may_read_is_refused(
+    tmp_path: Path, is_named: bool
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("SLACK_BOT_TOKEN=xoxb-1-2-abc\n")
+    file.chmod(0o640)
+
+    with pytest.raises(SettingsError, match="chmod 600") as caught:
+        environment(file if is_named else None)
+
+    assert "xoxb" not in str(caught.value)
+
+
+@POSIX
+def test_t29_an_env_file_that_only_its_owner_reads_is_fine(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("SLACK_BOT_TOKEN=xoxb-1-2-abc\n")
+    file.chmod(0o600)
+
+    assert environment(None)["SLACK_BOT_TOKEN"] == "xoxb-1-2-abc"
+
+
+@POSIX
+@pytest.mark.parametrize("text", ["PORT=1\n", "SLACK_BOT_TOKEN=\nPORT=1\n"])
+def test_t29_an_env_file_without_a_secret_may_be_read_by_all(
+    tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text(text)
+    file.chmod(0o644)
+
+    assert environment(None)["PORT"] == "1"
+
+
+def test_t29_the_filled_in_example_is_accepted_once_it_is_private(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
+    file.chmod(0o600)
+
+    assert load(environment(None)).slack_bot_token == GOOD["SLACK_BOT_TOKEN"]
+
+
+WEBHOOK = {"GREEN_API_RECEIVE": "webhook", "GREEN_API_WEBHOOK_TOKEN": "t" * 32}
+
+
+def test_notifications_are_polled_unless_said_otherwise() -> None:
+    settings = load(GOOD)
+
+    assert settings.green_api_receive == "polling"
+    assert settings.green_api_webhook_token is None
+    assert (settings.admins, settings.admin_channel) == ((), None)
+
+
+def test_t5_a_webhook_needs_a_token() -> None:
+    (problem,) = problems(GREEN_API_RECEIVE="webhook")
+
+    assert "GREEN_API_WEBHOOK_TOKEN is missing" in problem
+
+
+def test_a_webhook_needs_a_port() -> None:
+    (problem,) = problems(**WEBHOOK, PORT="0")
+
+    assert problem.startswith("PORT is 0")
+
+
+def test_t5_the_webhook_token_is_a_secret() -> None:
+    settings = load({**GOOD, **WEBHOOK})
+
+    assert settings.green_api_webhook_token == "t" * 32
+    assert "t" * 32 in settings.secrets()
+    assert "t" * 32 not in repr(settings)
+
+
+def test_the_command_line_takes_no_webhook() -> None:
+    values = {**GOOD, "GREEN_API_RECEIVE": "webhook"}
+
+    assert load(values, needs_slack=False).green_api_receive == "webhook"
+
+
+def test_admins_and_their_channel_are_named_by_id() -> None:
+    settings = load(
+        {
+            **GOOD,
+            "BRIDGE_ADMINS": "U012AB3CD,  W0AB",
+            "BRIDGE_ADMIN_CHANNEL": "C012AB3CD",
+        }
+    )
+
+    assert settings.admins == ("U012AB3CD", "W0AB")
+    assert settings.admin_channel == "C012AB3CD"
 
 
 def test_the_real_environment_wins_over_the_file(

@@ -185,7 +185,7 @@ SLOW: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize(("answer", "reason"), LOST.values(), ids=LOST)
-def test_a_lost_answer_is_unknown_and_told_without_secrets(
+def test_f10_f11_f12_f21_t7_a_lost_answer_is_unknown_and_told_without_secrets(
     serve: Callable[..., RawServer],
     everything_logged: pytest.LogCaptureFixture,
     answer: Answer,
@@ -205,7 +205,7 @@ def test_a_lost_answer_is_unknown_and_told_without_secrets(
 
 
 @pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW)
-def test_a_slow_answer_is_given_up_in_time(
+def test_f7_f9_a_slow_answer_is_given_up_in_time(
     serve: Callable[..., RawServer],
     everything_logged: pytest.LogCaptureFixture,
     answer: Answer,
@@ -272,7 +272,7 @@ def refused_port() -> str:
 @pytest.mark.parametrize(
     "url", [refused_port(), "https://nobody.invalid"], ids=["refused", "no such name"]
 )
-def test_nobody_there_is_certain(
+def test_f1_f3_nobody_there_is_certain(
     url: str, everything_logged: pytest.LogCaptureFixture
 ) -> None:
     err = failure(client(url))
@@ -282,7 +282,9 @@ def test_nobody_there_is_certain(
     assert_tells_nothing(err, everything_logged, url)
 
 
-def test_a_full_backlog_is_certain(everything_logged: pytest.LogCaptureFixture) -> None:
+def test_f2_a_full_backlog_is_certain(
+    everything_logged: pytest.LogCaptureFixture,
+) -> None:
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -301,7 +303,7 @@ def test_a_full_backlog_is_certain(everything_logged: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.parametrize("cert", ["server.pem", "expired.pem", "wrong-host.pem"])
-def test_a_bad_certificate_is_certain(
+def test_f4_a_bad_certificate_is_certain(
     serve: Callable[..., RawServer],
     everything_logged: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -547,7 +549,7 @@ def test_a_socks_proxy_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("status", ["301 M", "302 F", "303 S", "307 T", "308 P"])
-def test_a_redirect_is_not_followed(
+def test_f20_t17_a_redirect_is_not_followed(
     serve: Callable[..., RawServer],
     everything_logged: pytest.LogCaptureFixture,
     status: str,

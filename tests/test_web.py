@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from bridge.web import WebServer, make_web
+from bridge.web import Condition, WebServer, make_web
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def reasons() -> dict[str, str]:
 
 @pytest.fixture
 def server(reasons: dict[str, str]) -> Iterator[WebServer]:
-    made = WebServer(make_web(lambda: reasons), "127.0.0.1", 0)
+    made = WebServer(make_web(lambda: Condition(reasons, warnings={})), "127.0.0.1", 0)
     made.start()
     yield made
     made.stop()
@@ -56,7 +56,11 @@ def test_what_is_not_ready_is_named(server: WebServer, reasons: dict[str, str]) 
 
     assert get(server, "/readyz") == (
         503,
-        {"status": "not ready", "reasons": {"slack": "no connection"}},
+        {
+            "status": "not ready",
+            "reasons": {"slack": "no connection"},
+            "warnings": {},
+        },
     )
 
 

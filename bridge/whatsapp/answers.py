@@ -22,7 +22,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeGuard, TypeVar
 
@@ -197,6 +197,21 @@ def _pause(value: str | None, now: datetime) -> float | None:
             return None
         seconds = (until.replace(tzinfo=until.tzinfo or UTC) - now).total_seconds()
     return max(1.0, min(seconds, 300.0))
+
+
+def clock_ahead(answer: Answer) -> timedelta | None:
+    """Return by how much the other side's clock is ahead of ours, if it says so.
+
+    >>> at = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
+    >>> date = {"Date": "Thu, 01 Jan 2026 00:01:05 GMT"}
+    >>> clock_ahead(Answer(200, date, b"", at))
+    datetime.timedelta(seconds=60)
+    """
+    try:
+        date = parsedate_to_datetime(answer.headers.get("Date", ""))
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+    return date.replace(tzinfo=date.tzinfo or UTC) - answer.at
 
 
 def is_no_message(answer: Answer) -> bool:

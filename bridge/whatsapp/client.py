@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Literal
 
 from bridge.errors import Permanent
 from bridge.model import ChatId, MessageId
 from bridge.reasons import Reason
 from bridge.whatsapp import answers
-from bridge.whatsapp.answers import Answer
+from bridge.whatsapp.answers import Answer, Unreadable
 from bridge.whatsapp.records import (
     JournalEntry,
     Notification,
@@ -19,8 +20,16 @@ from bridge.whatsapp.records import (
     journal_entry,
     notification,
     queued_message,
+    unreadable_notification,
 )
-from bridge.whatsapp.transport import MAX_REPLY, Call, Times, Transport
+from bridge.whatsapp.transport import (
+    MAX_REPLY,
+    Call,
+    Observer,
+    Times,
+    Transport,
+    unobserved,
+)
 
 MAX_LIST = 16 * 1024 * 1024  # bytes: 500 queued texts of 20 000 characters
 MAX_NOTIFICATION = 4 * 1024 * 1024  # bytes: a refused one would block the queue
@@ -47,6 +56,8 @@ class GreenApi:
         read_timeout: seconds until the next byte of an answer.
         wall_guard: seconds for a whole request; no byte of it leaves afterwards.
         pool: how many requests may be under way at once.
+        observe: told the method and the kind of answer of every request.
+        now: the clock that GREEN-API's is compared with; None: the system's.
 
     Raises:
         SettingsError: the address or the environment's proxy can't be used.
@@ -65,17 +76,34 @@ class GreenApi:
         read_timeout: float = 30.0,
         wall_guard: float = 40.0,
         pool: int = 32,
+        observe: Observer = unobserved,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         times = Times(connect_timeout, read_timeout, wall_guard)
-        self._transport = Transport(id_instance, token, api_url, times=times, pool=pool)
+        self._transport = Transport(
+            id_instance,
+            token,
+            api_url,
+            times=times,
+            pool=pool,
+            observe=observe,
+            now=now,
+        )
         self._address_by = address_by
 
-    def send_message(self, chat_id: ChatId, text: str) -> MessageId:
+    def send_message(
+        self, chat_id: ChatId, text: str, since: datetime | None = None
+    ) -> MessageId:
         """Hand one text over and return the id under which it was accepted.
 
         Accepted is not delivered: the text waits in GREEN-API's queue.
 
         Source: https://green-api.com/en/docs/api/sending/SendMessage/
+
+        Args:
+            chat_id: whom it is for.
+            text: at least one character.
+            since: from when on ``wall_guard`` counts; None: from now.
 
         Raises:
             Retryable: certainly not accepted; later it may be.
@@ -83,7 +111,7 @@ class GreenApi:
             Unknown: the answer was lost or makes no sense.
         """
         payload = {**self._address(chat_id), "message": text}
-        return answers.sent_id(self._post("sendMessage", payload))
+        return answers.sent_id(self._post("sendMessage", payload, since=since))
 
     def get_state_instance(self) -> str:
         """Return the account's state, such as ``authorized`` or ``notAuthorized``.
@@ -103,6 +131,14 @@ class GreenApi:
         Source: https://green-api.com/en/docs/api/account/GetSettings/
         """
         return answers.read_object(self._get("getSettings"))
+
+    def wid(self) -> str | None:
+        """Return the account's own chat, such as ``79001234567@c.us``, if any.
+
+        Source: https://green-api.com/en/docs/api/account/GetSettings/
+        """
+        wid = self.get_settings().get("wid")
+        return wid[:64] if isinstance(wid, str) and wid else None
 
     def show_messages_queue(self) -> list[QueuedMessage]:
         """Return what waits to be sent, next first, 500 at most.
@@ -166,10 +202,14 @@ class GreenApi:
         )
         if answer.status in (204, 408, 504):  # front proxies' words for "none came"
             return None
-        parsed = answers.read(answer)
+        if answer.status != 200:
+            raise answers.refusal(answer)
+        parsed = answers.parse(answer)
         if not parsed:  # null, "" and {} have all been seen
             return None
-        found = notification(parsed)
+        is_json = not isinstance(parsed, Unreadable)
+        body = answer.body or b""
+        found = notification(parsed) if is_json else unreadable_notification(body)
         if found is None:
             raise answers.odd(answer)
         return found
@@ -185,6 +225,10 @@ class GreenApi:
         if answers.is_nothing_to_delete(answer):
             return False
         return answers.told(answer, "result", bool)
+
+    def clock_ahead(self) -> timedelta:
+        """Return by how much GREEN-API's clock is ahead of ours, as last told."""
+        return self._transport.ahead
 
     def close(self) -> None:
         """Close all connections; no method can be used after this."""
@@ -214,11 +258,19 @@ class GreenApi:
         call = Call("GET", method, tail=query, patience=patience, room=room)
         return self._transport.exchange(call)
 
-    def _post(self, method: str, payload: object, *, room: int = MAX_REPLY) -> Answer:
+    def _post(
+        self,
+        method: str,
+        payload: object,
+        *,
+        room: int = MAX_REPLY,
+        since: datetime | None = None,
+    ) -> Answer:
         body = _encode(payload)
         if body is None:
             raise Permanent(Reason.BAD_REQUEST)
-        return self._transport.exchange(Call("POST", method, body, room=room))
+        call = Call("POST", method, body, room=room, since=since)
+        return self._transport.exchange(call)
 
 
 def _encode(payload: object) -> bytes | None:

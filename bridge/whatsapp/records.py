@@ -6,11 +6,14 @@ notice. An object too odd to be of use becomes None, and its list goes on withou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bridge.model import ChatId, MessageId
+
+_RECEIPT_ID = re.compile(rb'\s*\{\s*"receiptId"\s*:\s*([0-9]{1,18})\s*,')
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,19 @@ def notification(item: object) -> Notification | None:
     if not isinstance(receipt_id, int) or isinstance(receipt_id, bool):
         return None
     return Notification(receipt_id, item.get("body"))
+
+
+def unreadable_notification(answer: bytes) -> Notification | None:
+    """Return an answer of receiveNotification that is no JSON we can read.
+
+    Too deep, a number of thousands of digits, a broken character: it comes again until
+    it is deleted, and its receipt id stands at its beginning. None for what is only
+    half there, or is not GREEN-API's at all.
+    """
+    found = _RECEIPT_ID.match(answer)
+    if found is None or not answer.rstrip().endswith(b"}"):
+        return None
+    return Notification(int(found[1]), answer.decode("utf-8", "replace"))
 
 
 def _text(fields: Mapping[str, object], *keys: str) -> str:

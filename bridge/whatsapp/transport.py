@@ -9,8 +9,10 @@ from __future__ import annotations
 import http.client
 import logging
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from urllib.parse import quote
 
@@ -19,7 +21,7 @@ from requests.structures import CaseInsensitiveDict
 
 from bridge.errors import Retryable, SendError, Unknown
 from bridge.reasons import Reason
-from bridge.whatsapp.answers import Answer
+from bridge.whatsapp.answers import Answer, clock_ahead, sent_id
 from bridge.whatsapp.connection import CURRENT, Attempt, Clock, TooLong
 from bridge.whatsapp.route import checked, open_session
 
@@ -54,12 +56,30 @@ class Call:
     tail: str = ""  # what follows the token: ``/<receiptId>`` or ``?<query>``
     patience: float = 0.0  # seconds the server may wait before it answers
     room: int = MAX_REPLY  # bytes that may come back
+    since: datetime | None = None  # from when on its time counts; None: from now
+
+
+Observer = Callable[[str, str], None]
+"""Told of each request: its method, and the kind of answer (``_kind``)."""
+
+
+def unobserved(_method: str, _kind: str) -> None:
+    """Observe nothing."""
 
 
 class Transport:
     """Makes requests to one GREEN-API instance; threads may share it."""
 
-    __slots__ = ("_clock", "_head", "_session", "_times", "_token")
+    __slots__ = (
+        "_clock",
+        "_head",
+        "_now",
+        "_observe",
+        "_session",
+        "_times",
+        "_token",
+        "ahead",
+    )
 
     def __init__(
         self,
@@ -70,12 +90,17 @@ class Transport:
         times: Times,
         pool: int,
         clock: Clock | None = None,
+        observe: Observer = unobserved,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         base = checked(api_url)
         self._head = f"{base}/waInstance{quote(id_instance, safe='')}"
         self._token = quote(token, safe="")
         self._times = times
         self._clock = clock or _uptime
+        self._observe = observe
+        self._now = now or _wall_clock
+        self.ahead = timedelta(0)  # GREEN-API's clock against ours, when last told
         self._session = open_session(base, pool)
         for name in _TALKATIVE:
             logging.getLogger(f"urllib3.{name}").addFilter(_may_be_logged)
@@ -87,10 +112,11 @@ class Transport:
             Retryable: no byte of the request has left.
             Unknown: it may have arrived, and no whole answer came.
         """
+        gone = (self._now() - call.since).total_seconds() if call.since else 0.0
         attempt = Attempt(
             self._clock,
             pause=self._times.read + call.patience,
-            guard=self._times.guard + call.patience,
+            guard=self._times.guard + call.patience - max(0.0, gone),
             room=call.room,
         )
         mine = CURRENT.set(attempt)
@@ -100,6 +126,8 @@ class Transport:
             answer = _lost(call, attempt, err)
         finally:
             CURRENT.reset(mine)
+        with suppress(Exception):  # whoever counts must not change what came of it
+            self._observe(call.method, _kind(call, answer))
         if isinstance(answer, SendError):
             raise answer  # out here, so that nothing is chained to it
         return answer
@@ -120,7 +148,9 @@ class Transport:
             body = _read(reply)
         finally:
             reply.close()  # gives the connection back, or closes it if bytes remain
-        return Answer(reply.status_code, reply.headers, body, datetime.now(UTC))
+        answer = Answer(reply.status_code, reply.headers, body, self._now())
+        self.ahead = clock_ahead(answer) or self.ahead
+        return answer
 
     def _prepare(self, call: Call) -> requests.PreparedRequest:
         # By hand: ``Request.prepare`` costs more than all the rest of a request.
@@ -156,6 +186,27 @@ def _lost(call: Call, attempt: Attempt, err: BaseException) -> SendError:
         error = Unknown(Reason.GARBLED)
     log.warning("%s: %s (%s)", call.method, error.reason, type(root).__name__)
     return error
+
+
+def _kind(call: Call, answer: Answer | SendError) -> str:
+    """Return the word under which the end of a request is counted.
+
+    ``accepted`` is a send that was given an ``idMessage``; ``2xx`` is any other 200,
+    also one to a send that makes no sense.
+    """
+    if isinstance(answer, SendError):
+        return "no_connection" if isinstance(answer, Retryable) else "no_answer"
+    if answer.status in (429, 466):
+        return str(answer.status)
+    if call.method.startswith("send") and answer.status == 200:
+        with suppress(SendError):
+            sent_id(answer)
+            return "accepted"
+    return f"{answer.status // 100}xx"
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
 
 
 def _uptime() -> float:
