@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from bridge.errors import Permanent, Retryable, SlackUnavailable, Unknown
+from bridge.errors import (
+    Permanent,
+    Retryable,
+    SlackRefused,
+    SlackUnavailable,
+    Unknown,
+)
 from bridge.flows.outbound import Outbound, deliver_next, request_delivery
 from bridge.flows.report import Reporting, report_next
-from bridge.model import Caller, ChatId, NewDelivery
+from bridge.model import (
+    Caller,
+    ChatId,
+    Choice,
+    MessageId,
+    NewDelivery,
+    Receipt,
+    ReceiptStatus,
+    Sighting,
+    Step,
+)
 from bridge.reasons import Reason
 from bridge.schedule import Schedule
 from bridge.store import Store
+from bridge.wording.deliveries import card
 from tests.fakes import FakeClock, FakeSlack, FakeWhatsApp
 
 ANN = ChatId("14155550100@c.us")
@@ -88,13 +107,16 @@ def test_a_channel_rests_a_second_after_each_message(
     assert report_next(desk, "C1") == 1.0
 
 
-def test_an_edit_needs_no_rest(way: Outbound, desk: Reporting) -> None:
+def test_a_channel_rests_after_an_edit_as_well(
+    way: Outbound, desk: Reporting, slack: FakeSlack
+) -> None:
     ask(way)
     settle(desk)
     deliver_next(way, ANN)
     report_next(desk, "C1")
 
-    assert report_next(desk, "C1") == 0.0
+    assert report_next(desk, "C1") == 1.0
+    assert slack.calls[-1] == "update"
 
 
 def test_bad_news_names_the_sender_and_what_to_do(
@@ -111,7 +133,7 @@ def test_bad_news_names_the_sender_and_what_to_do(
     assert "plan" in reply
 
 
-def test_an_unknown_outcome_is_called_unknown(
+def test_an_unknown_outcome_is_being_checked_and_has_no_reply_yet(
     way: Outbound, desk: Reporting, slack: FakeSlack, whatsapp: FakeWhatsApp
 ) -> None:
     whatsapp.errors = [Unknown(Reason.NO_ANSWER)]
@@ -120,9 +142,59 @@ def test_an_unknown_outcome_is_called_unknown(
 
     settle(desk)
 
-    ((_, card, (reply,)),) = slack.threads()
-    assert card.startswith("⚠️")
-    assert "may or may not have been sent" in reply
+    ((_, card, replies),) = slack.threads()
+    assert card.startswith("🔎")
+    assert replies == []
+
+
+def test_what_no_evidence_was_found_of_is_for_a_person_to_decide(
+    way: Outbound,
+    desk: Reporting,
+    store: Store,
+    slack: FakeSlack,
+    whatsapp: FakeWhatsApp,
+) -> None:
+    whatsapp.errors = [Unknown(Reason.NO_ANSWER)]
+    ask(way)
+    deliver_next(way, ANN)
+    give_up(store, way)
+
+    settle(desk)
+
+    root, reply = slack.lines
+    assert root.card.headline.startswith("⚠️")
+    assert reply.card.headline.startswith("⚠️  <@U0DANA> It may or may not have been")
+    assert reply.card.choices == tuple(Choice)
+    assert root.card.choices == ()
+
+
+def test_late_evidence_edits_the_reply_and_retires_its_buttons(
+    way: Outbound,
+    desk: Reporting,
+    store: Store,
+    slack: FakeSlack,
+    whatsapp: FakeWhatsApp,
+) -> None:
+    whatsapp.errors = [Unknown(Reason.NO_ANSWER)]
+    ask(way)
+    deliver_next(way, ANN)
+    give_up(store, way)
+    settle(desk)
+    echo = Sighting(MessageId("M1"), ANN, "hello", way.clock())
+
+    store.evidence.add_sighting(echo, way.clock())
+    settle(desk)
+
+    root, reply = slack.lines
+    assert root.card.headline.startswith("📤")
+    assert reply.card.headline == "Accepted by GREEN-API · idMessage `M1`"
+    assert reply.card.choices == ()
+
+
+def give_up(store: Store, way: Outbound) -> None:
+    (search,) = store.evidence.due(way.clock() + timedelta(seconds=3), 10)
+    later = way.clock() + timedelta(minutes=5)
+    store.evidence.give_up(search, Reason.NOT_FOUND, later, way.clock())
 
 
 def test_a_hold_is_told_on_the_card_and_not_in_a_reply(
@@ -323,3 +395,143 @@ def test_no_card_shows_a_number_or_the_text_on_a_locked_phone(
         assert "hello" not in line.card.summary
         assert "0100" not in line.card.summary
         assert "4155550100" not in str(line.card)
+
+
+# --- posts whose answer was lost --------------------------------------------------
+
+
+def test_f49_a_card_whose_answer_was_lost_is_found_and_not_posted_again(
+    way: Outbound, desk: Reporting, slack: FakeSlack, clock: FakeClock
+) -> None:
+    slack.lose_answers = 1
+    ask(way)
+
+    settle_in_time(desk, clock)
+    deliver_next(way, ANN)
+    settle_in_time(desk, clock)
+
+    ((_, card, replies),) = slack.threads()
+    assert card.startswith("📤")
+    assert len(replies) == 1
+    assert slack.calls.count("find") == 1
+
+
+def test_f49_a_reply_whose_answer_was_lost_is_found_and_not_posted_again(
+    way: Outbound, desk: Reporting, slack: FakeSlack, clock: FakeClock
+) -> None:
+    ask(way)
+    settle_in_time(desk, clock)
+    deliver_next(way, ANN)
+    slack.lose_answers = 1
+
+    settle_in_time(desk, clock)
+
+    ((_, _, replies),) = slack.threads()
+    assert len(replies) == 1
+
+
+def test_f49_a_note_whose_answer_was_lost_is_found_and_not_posted_again(
+    way: Outbound, desk: Reporting, store: Store, slack: FakeSlack, clock: FakeClock
+) -> None:
+    ask(way)
+    deliver_next(way, ANN)
+    settle_in_time(desk, clock)
+    bad = Receipt(MessageId(f"3EB0{1:016X}"), ReceiptStatus.NO_ACCOUNT)
+    store.evidence.add_receipt(bad, clock())
+    slack.lose_answers = 1
+
+    settle_in_time(desk, clock)
+
+    ((_, _, replies),) = slack.threads()
+    assert [line[:1] for line in replies] == ["✗", "✗"]
+    assert replies[1].startswith("✗  <@U0DANA> Not delivered")
+
+
+def test_f49_what_slack_certainly_did_not_take_is_not_looked_for(
+    way: Outbound, desk: Reporting, slack: FakeSlack, clock: FakeClock
+) -> None:
+    slack.errors = [SlackUnavailable("ratelimited", retry_after=3.0)]
+    ask(way)
+
+    settle_in_time(desk, clock)
+
+    assert slack.calls == ["post", "post"]
+
+
+def test_f49_a_line_that_can_not_be_looked_for_is_posted_again(
+    way: Outbound, desk: Reporting, slack: FakeSlack, clock: FakeClock
+) -> None:
+    ask(way)
+    slack.lose_answers = 1
+    report_next(desk, "C1")
+    slack.errors = [SlackRefused("missing_scope")]
+
+    settle_in_time(desk, clock)
+
+    assert slack.calls == ["post", "find", "post"]
+    assert len(slack.lines) == 2  # twice is better than never
+
+
+def test_f26_a_card_that_a_killed_copy_was_posting_is_looked_for_by_the_next(
+    way: Outbound, desk: Reporting, store: Store, slack: FakeSlack, clock: FakeClock
+) -> None:
+    ask(way)
+    report = store.reports.oldest("C1", clock())
+    assert report is not None
+    store.reports.begin_post(report, Step.OPEN)
+    slack.post("C1", card(report.delivery))  # and here it was killed
+    store.replicas.join(clock())
+    store.replicas.judge(clock())
+
+    settle_in_time(desk, clock)
+
+    assert len(slack.lines) == 1
+    assert slack.calls.count("post") == 1
+
+
+# --- further replies --------------------------------------------------------------
+
+
+def test_bad_news_after_good_news_is_a_line_of_its_own_and_edits_the_reply(
+    way: Outbound, desk: Reporting, store: Store, slack: FakeSlack, clock: FakeClock
+) -> None:
+    ask(way)
+    deliver_next(way, ANN)
+    settle_in_time(desk, clock)
+    bad = Receipt(MessageId(f"3EB0{1:016X}"), ReceiptStatus.FAILED)
+
+    for _ in range(3):
+        store.evidence.add_receipt(bad, clock())
+        settle_in_time(desk, clock)
+
+    ((_, root, (reply, note)),) = slack.threads()
+    assert root.startswith("✗")
+    assert reply.startswith("✗ Not delivered · idMessage")
+    assert note.startswith("✗  <@U0DANA> Not delivered, though GREEN-API had accepted")
+
+
+def test_receipts_that_come_together_are_one_edit(
+    way: Outbound, desk: Reporting, store: Store, slack: FakeSlack, clock: FakeClock
+) -> None:
+    ask(way)
+    deliver_next(way, ANN)
+    settle_in_time(desk, clock)
+    slack.calls.clear()
+
+    for status in (ReceiptStatus.SENT, ReceiptStatus.DELIVERED, ReceiptStatus.READ):
+        receipt = Receipt(MessageId(f"3EB0{1:016X}"), status)
+        store.evidence.add_receipt(receipt, clock())
+        settle(desk)
+    settle_in_time(desk, clock)
+
+    assert slack.calls == ["update", "update"]  # the card and the reply
+    ((_, root, (reply,)),) = slack.threads()
+    assert root.startswith("👁")
+    assert reply.startswith("👁 Read · idMessage")
+
+
+def settle_in_time(desk: Reporting, clock: FakeClock) -> None:
+    """Report until Slack shows the truth, however long it has to wait for that."""
+    for _ in range(200):
+        settle(desk)
+        clock.advance(1)

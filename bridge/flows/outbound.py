@@ -5,6 +5,7 @@
     a request ─▶ request_delivery ─▶ row QUEUED
     row QUEUED ─▶ deliver_next ─▶ attempt row ─▶ one POST ─▶ row ACCEPTED, FAILED,
                                                             UNKNOWN, or QUEUED again
+    row UNKNOWN ─▶ search (flows/search.py)
 
 Nothing else writes to WhatsApp. The row is committed before Slack hears "queued", and
 the attempt before the POST leaves; so a crash at any point leaves either a row that
@@ -14,7 +15,9 @@ nobody has sent, or one that is known to be unknown.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bridge import markup
@@ -26,7 +29,14 @@ from bridge.errors import (
     SlackUnavailable,
     Unknown,
 )
-from bridge.model import ChatId, Delivery, NewDelivery, Status
+from bridge.model import (
+    ChatId,
+    Delivery,
+    DeliveryId,
+    MessageId,
+    NewDelivery,
+    Status,
+)
 from bridge.ports import Clock, Slack, WhatsApp
 from bridge.reasons import Reason
 from bridge.schedule import Schedule
@@ -35,6 +45,7 @@ from bridge.store.outbox import Outbox, Stored
 log = logging.getLogger(__name__)
 
 LANE_IS_TAKEN = 1.0  # seconds to leave a chat alone that somebody else is sending to
+STRIKES = 3
 
 
 class NotAllowed(BridgeError):
@@ -47,7 +58,11 @@ class NotAllowed(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What the way out needs: memory, networks, time, rules."""
+    """What the way out needs: memory, networks, time, rules.
+
+    ``trouble`` is told of every failure that is not this text's own fault, and with
+    None of every answer; ``accepted`` how many seconds a text took from its COMMIT A.
+    """
 
     outbox: Outbox
     whatsapp: WhatsApp
@@ -55,6 +70,8 @@ class Outbound:
     clock: Clock
     schedule: Schedule
     max_text: int
+    trouble: Callable[[Retryable | None], None] = lambda _error: None
+    accepted: Callable[[float], None] = lambda _seconds: None
 
 
 def request_delivery(
@@ -68,6 +85,7 @@ def request_delivery(
 
     Raises:
         NotStored: ``deadline`` (of ``time.monotonic()``) passed; nothing was stored.
+        CommitUnknown: it may or may not be stored.
     """
     stored = outbox.add(new, clock(), schedule.expiry(), deadline)
     if stored.is_new:
@@ -83,7 +101,8 @@ def deliver_next(way: Outbound, chat_id: ChatId) -> float:
     """
     delivery = way.outbox.head(chat_id)
     if delivery is None:
-        return LANE_IS_TAKEN
+        way.outbox.tidy(chat_id)
+        return 0.0
     now = way.clock()
     if now >= delivery.expires_at:
         way.outbox.drop(delivery, Status.EXPIRED, delivery.reason, now)
@@ -92,9 +111,12 @@ def deliver_next(way: Outbound, chat_id: ChatId) -> float:
     text = _text_to_send(way, delivery)
     if text is None:
         return 0.0
-    if not way.outbox.begin_attempt(delivery, text, way.clock()):
+    # A copy that was frozen after the commit must not send when others have long given
+    # the delivery up: the time that the request may take begins before the commit.
+    since = way.clock()
+    if not way.outbox.begin_attempt(delivery, text, since):
         return LANE_IS_TAKEN
-    _attempt(way, delivery, text)
+    _attempt(way, delivery, text, since)
     return 0.0
 
 
@@ -145,22 +167,30 @@ def _with_names(way: Outbound, delivery: Delivery) -> str:
     return text
 
 
-def _attempt(way: Outbound, delivery: Delivery, text: str) -> None:
+def _attempt(way: Outbound, delivery: Delivery, text: str, since: datetime) -> None:
     try:
-        id_message = way.whatsapp.send_message(delivery.chat_id, text)
+        id_message = way.whatsapp.send_message(delivery.chat_id, text, since)
     except Retryable as err:
         _put_back(way, delivery, err)
+        return
     except Permanent as err:
-        way.outbox.finish(delivery, Status.FAILED, err.reason, way.clock())
+        way.outbox.fail(delivery, Reason(err.reason), way.clock())
         log.warning("delivery %s failed: %s", delivery.id, err.reason)
     except Unknown as err:
-        way.outbox.finish(delivery, Status.UNKNOWN, err.reason, way.clock())
-        log.error(  # noqa: TRY400 - the reason says it all
-            "delivery %s is unknown: %s", delivery.id, err.reason
-        )
+        way.outbox.lose(delivery, Reason(err.reason), way.clock())
+        log.warning("delivery %s is unknown: %s", delivery.id, err.reason)
     else:
-        way.outbox.accept(delivery, id_message, way.clock())
-        log.info("delivery %s accepted as %s", delivery.id, id_message)
+        _accept(way, delivery, id_message)
+    way.trouble(None)
+
+
+def _accept(way: Outbound, delivery: Delivery, id_message: MessageId) -> None:
+    now = way.clock()
+    if not way.outbox.accept(delivery, id_message, now):
+        log.error("delivery %s got another one's idMessage: unknown", delivery.id)
+        return
+    log.info("delivery %s accepted as %s", delivery.id, id_message)
+    way.accepted((now - delivery.created_at).total_seconds())
 
 
 def _put_back(way: Outbound, delivery: Delivery, err: Retryable) -> None:
@@ -170,11 +200,29 @@ def _put_back(way: Outbound, delivery: Delivery, err: Retryable) -> None:
         status = Status.QUEUED
         wait = way.schedule.after_failure(delivery.attempts + 1, err.retry_after)
     now = way.clock()
-    due_at = _no_later(now + wait, delivery.expires_at)
+    due_at = min(now + wait, delivery.expires_at)  # that it expires is news as well
     way.outbox.put_back(delivery, status, err.reason, due_at, now)
     log.warning("delivery %s waits: %s", delivery.id, err.reason)
+    way.trouble(err)
 
 
-def _no_later(due_at: datetime, expires_at: datetime) -> datetime:
-    """Wake at the latest when the delivery expires: that is news for its thread."""
-    return min(due_at, expires_at)
+def give_up_after_bugs(
+    way: Outbound, chat_id: ChatId, strikes: Counter[DeliveryId]
+) -> None:
+    """Judge a delivery whose handling raised what nobody foresaw.
+
+    If its attempt had begun, it may have been sent. If not, it is tried again, and
+    dropped after the third time: one bad row must not stop its chat for good.
+    """
+    now = way.clock()
+    if (sending := way.outbox.sending_in(chat_id)) is not None:
+        before = replace(sending, attempts=sending.attempts - 1)
+        way.outbox.lose(before, Reason.CRASHED, now)
+        return
+    delivery = way.outbox.head(chat_id)
+    if delivery is None:
+        return
+    strikes[delivery.id] += 1
+    if strikes[delivery.id] >= STRIKES:
+        way.outbox.drop(delivery, Status.FAILED, Reason.INTERNAL, now)
+        log.error("delivery %s was given up after %d bugs", delivery.id, STRIKES)
