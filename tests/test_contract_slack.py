@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from bridge.errors import SlackRefused, SlackUnavailable
 from bridge.model import Card, Member, ThreadRef
 from bridge.ports import Slack
 from bridge.sandbox.server import SandboxServer
-from bridge.sandbox.slack import SlackSandbox
+from bridge.sandbox.slack import DEFAULT_SCOPES, SlackSandbox
+from bridge.slack import history
 from bridge.slack.poster import Poster
 from tests.fakes import FakeSlack
 
 CARD = Card("summary", "*headline*", quote="<!channel> & <https://x|y>", footnote="f")
+ROOT = replace(CARD, key="1:root")
+REPLY = Card("reply", "reply", key="1:reply")
 
 
 @dataclass
@@ -55,6 +59,16 @@ def world(request: pytest.FixtureRequest) -> World:
         )
     slack, poster = request.getfixturevalue("sandbox")
     return World(poster, lambda channel: _shown(slack, channel))
+
+
+@pytest.fixture(params=["fake", "poster"])
+def lossy(request: pytest.FixtureRequest) -> tuple[Slack, Callable[[], None]]:
+    """Return a port, and what makes its next post lose its answer."""
+    if request.param == "fake":
+        fake = FakeSlack()
+        return fake, lambda: setattr(fake, "lose_answers", 1)
+    slack, poster = request.getfixturevalue("sandbox")
+    return poster, lambda: slack.fault("chat.postMessage", drop="after")
 
 
 def _shown(slack: SlackSandbox, channel: str) -> list[tuple[str, bool]]:
@@ -102,6 +116,45 @@ def test_a_user_has_a_channel_for_direct_messages(world: World) -> None:
     channel_id = world.port.open_direct("U0DANA")
 
     assert world.port.post(channel_id, CARD).channel_id == channel_id
+
+
+def test_a_root_card_is_found_by_its_key(world: World) -> None:
+    since = datetime.now(UTC)
+    thread = world.port.post("C0SUPPORT", ROOT)
+    world.port.post("C0SUPPORT", replace(CARD, key="2:root"))
+
+    assert world.port.find("C0SUPPORT", "1:root", since) == thread.thread_ts
+
+
+def test_a_reply_is_found_in_its_thread_only(world: World) -> None:
+    since = datetime.now(UTC)
+    thread = world.port.post("C0SUPPORT", ROOT)
+    reply_ts = world.port.reply(thread, REPLY)
+
+    assert world.port.find("C0SUPPORT", "1:reply", since) is None
+    assert world.port.find("C0SUPPORT", "1:reply", since, thread.thread_ts) == reply_ts
+
+
+def test_what_was_never_posted_is_not_found(world: World) -> None:
+    since = datetime.now(UTC)
+    thread = world.port.post("C0SUPPORT", CARD)
+
+    assert world.port.find("C0SUPPORT", "1:root", since) is None
+    assert world.port.find("C0SUPPORT", "1:reply", since, thread.thread_ts) is None
+
+
+def test_a_line_keeps_its_key_when_it_is_rewritten(world: World) -> None:
+    since = datetime.now(UTC)
+    thread = world.port.post("C0SUPPORT", ROOT)
+
+    world.port.update("C0SUPPORT", thread.thread_ts, replace(ROOT, headline="new"))
+
+    assert world.port.find("C0SUPPORT", "1:root", since) == thread.thread_ts
+
+
+def test_a_foreign_channel_can_not_be_searched(world: World) -> None:
+    with pytest.raises(SlackRefused, match="channel_not_found"):
+        world.port.find("C0PRIVATE", "1:root", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(("user", "may"), [("U0DANA", True), ("U0GUEST", False)])
@@ -165,6 +218,92 @@ def test_a_lost_answer_is_one_request(sandbox: tuple[SlackSandbox, Poster]) -> N
         poster.post("C0SUPPORT", CARD)
 
     assert len(slack.messages("C0SUPPORT")) == 1
+
+
+def test_f49_a_card_whose_answer_was_lost_is_found(
+    lossy: tuple[Slack, Callable[[], None]],
+) -> None:
+    port, lose_an_answer = lossy
+    since = datetime.now(UTC)
+    lose_an_answer()
+
+    with pytest.raises(SlackUnavailable):
+        port.post("C0SUPPORT", ROOT)
+
+    assert port.find("C0SUPPORT", "1:root", since) is not None
+
+
+def test_only_messages_since_then_are_looked_through(
+    sandbox: tuple[SlackSandbox, Poster],
+) -> None:
+    _, poster = sandbox
+    thread = poster.post("C0SUPPORT", ROOT)
+    now = datetime.now(UTC)
+
+    def found(since: datetime) -> str | None:
+        return poster.find("C0SUPPORT", "1:root", since)
+
+    assert found(now + timedelta(seconds=30)) == thread.thread_ts  # clocks differ
+    assert found(now + timedelta(seconds=90)) is None
+
+
+def test_a_card_is_found_below_many_other_messages(
+    sandbox: tuple[SlackSandbox, Poster],
+) -> None:
+    slack, poster = sandbox
+    since = datetime.now(UTC)
+    thread = poster.post("C0SUPPORT", ROOT)
+    for _ in range(history.PAGE + 1):
+        slack.say("U0DANA", "C0SUPPORT", "hello")
+
+    assert poster.find("C0SUPPORT", "1:root", since) == thread.thread_ts
+
+
+def test_a_search_without_an_end_is_no_proof() -> None:
+    def page_of(**_: Any) -> Any:
+        return {"messages": [], "response_metadata": {"next_cursor": "more"}}
+
+    with pytest.raises(SlackRefused, match="too_many_pages"):
+        history.find(page_of, "1:root", datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"event_type": "another_app", "event_payload": {"k": "1:root"}},
+        {"event_type": "whatsapp_bridge", "event_payload": {"k": 1}},
+        {"event_type": "whatsapp_bridge", "event_payload": {}},
+    ],
+)
+def test_other_metadata_is_not_ours(
+    sandbox: tuple[SlackSandbox, Poster], metadata: dict[str, Any]
+) -> None:
+    _, poster = sandbox
+    since = datetime.now(UTC)
+    poster._client.chat_postMessage(channel="C0SUPPORT", text="x", metadata=metadata)
+
+    assert poster.find("C0SUPPORT", "1:root", since) is None
+
+
+@pytest.mark.parametrize("thread_ts", [None, "1.000001"])
+def test_without_the_scopes_nothing_can_be_looked_up(
+    sandbox: tuple[SlackSandbox, Poster], thread_ts: str | None
+) -> None:
+    slack, poster = sandbox
+    slack.set_scopes(s for s in DEFAULT_SCOPES if not s.endswith(":history"))
+
+    with pytest.raises(SlackRefused, match="missing_scope"):
+        poster.find("C0SUPPORT", "1:root", datetime.now(UTC), thread_ts)
+
+
+def test_an_outage_is_no_proof_that_a_card_is_missing(
+    sandbox: tuple[SlackSandbox, Poster],
+) -> None:
+    slack, poster = sandbox
+    slack.outage()
+
+    with pytest.raises(SlackUnavailable):
+        poster.find("C0SUPPORT", "1:root", datetime.now(UTC))
 
 
 def test_a_limit_says_how_long(sandbox: tuple[SlackSandbox, Poster]) -> None:

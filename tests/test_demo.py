@@ -179,8 +179,8 @@ def test_the_tour_goes_as_expected(demo):
         [
             "you /whatsapp +1 415 555 0100 Your order ships today :tada:",
             "only you Queued for +1 ••••• 0100. Follow it in the thread. *s",
-            "channel 📤 WhatsApp → +1 ••••• 0100 · by @dana",
-            "thread Accepted by GREEN-API · idMessage 3EB0* *s",
+            "channel 👁 WhatsApp → +1 ••••• 0100 · by @dana",
+            "thread 👁 Read · idMessage 3EB0* *s",
             "phone Your order ships today 🎉 (+1 415 555 0100)",
         ],
         [
@@ -190,7 +190,7 @@ def test_the_tour_goes_as_expected(demo):
         [
             "you /whatsapp +1 415 555 0129 *",
             "GREEN-API 429 Too Many Requests, then 429 Too Many Requests, then 200 OK",
-            "thread Accepted by GREEN-API · idMessage 3EB0*",
+            "thread 👁 Read · idMessage 3EB0*",
             "phone * (+1 415 555 0129)",
         ],
         [
@@ -199,18 +199,18 @@ def test_the_tour_goes_as_expected(demo):
             "channel ✋ WhatsApp → *",
             "On hold. The WhatsApp account is logged out. *",
             "account linked again",
-            "thread Accepted by GREEN-API · idMessage 3EB0*",
+            "thread 👁 Read · idMessage 3EB0*",
             "phone * (+1 415 555 0101)",
         ],
         [
             "you /whatsapp 120363043968066561@g.us *",
-            "thread Accepted by GREEN-API · idMessage 3EB0*",
+            "thread 👁 Read · idMessage 3EB0*",
             "phone * (the group)",
         ],
         [
             "you /whatsapp +1 415 555 0151 *",
             "GREEN-API 502 Bad Gateway",
-            "thread ⚠️ @dana It may or may not have been sent. *",
+            "thread 👁 Read · idMessage 3EB0*",
             "phone * (+1 415 555 0151)",
         ],
     ],
@@ -237,7 +237,7 @@ def test_the_tour_fits_every_terminal(demo):
 def test_a_step_that_differs_ends_the_tour_with_1_and_keeps_the_log(temporary):
     def twice(stage: Stage) -> None:
         asked = stage.queue("+1 415 555 0100", "Hello")
-        stage.accepted(asked)
+        stage.read(asked)
         stage.green.instance.accept(asked.chat_id, "Hello", {})
         stage.phone(asked, "Hello")
 

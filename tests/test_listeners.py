@@ -8,13 +8,19 @@ from typing import Any
 import pytest
 from slack_bolt import App
 from slack_sdk import WebClient
+from sqlalchemy import text
 
+from bridge.flows.decide import Decisions
 from bridge.model import Member, Status
+from bridge.reasons import Reason
 from bridge.schedule import Schedule
 from bridge.slack.app import dispatch, make_app
 from bridge.slack.listeners import Desk, answer
 from bridge.store import Store
+from bridge.wording.choices import DECIDED_ALREADY, NO_SUCH_DELIVERY, NOT_YOURS
+from bridge.wording.deliveries import NOT_DECIDED
 from tests.fakes import FakeClock
+from tests.test_presses import SENSELESS, UNREADABLE, action, payload
 
 
 @pytest.fixture
@@ -23,13 +29,35 @@ def members() -> dict[str, Member]:
 
 
 @pytest.fixture
+def decisions(store: Store, clock: FakeClock, schedule: Schedule) -> Decisions:
+    return Decisions(store.outbox, clock, schedule, frozenset())
+
+
+@pytest.fixture
+def whispers() -> list[tuple[str, str]]:
+    """Return what only pressers read, as (response_url, text)."""
+    return []
+
+
+@pytest.fixture
 def desk(
     store: Store,
     clock: FakeClock,
     schedule: Schedule,
     members: dict[str, Member],
+    decisions: Decisions,
+    whispers: list[tuple[str, str]],
 ) -> Desk:
-    return Desk(store.outbox, clock, schedule, 4096, members.get)
+    return Desk(
+        store.outbox,
+        clock,
+        schedule,
+        4096,
+        members.get,
+        decisions,
+        lambda url, text: whispers.append((url, text)),
+        store.accounts.get,
+    )
 
 
 def command(text: str, **more: str) -> dict[str, Any]:
@@ -62,7 +90,9 @@ def test_a_good_command_is_stored_before_it_is_answered(
     assert said == "Queued for +1 ••••• 0100. Follow it in the thread."
 
 
-def test_the_same_command_again_is_the_same_delivery(desk: Desk, store: Store) -> None:
+def test_t2_the_same_command_again_is_the_same_delivery(
+    desk: Desk, store: Store
+) -> None:
     ask(desk, "+14155550100 Hello")
 
     said = ask(desk, "+14155550100 Hello")
@@ -87,13 +117,15 @@ def test_a_bad_command_stores_nothing(desk: Desk, store: Store) -> None:
     assert store.outbox.latest(10) == []
 
 
-def test_an_error_can_not_ping_anybody(desk: Desk) -> None:
+def test_t12_an_error_can_not_ping_anybody(desk: Desk) -> None:
     said = ask(desk, "&lt;!channel&gt; hello")
 
     assert "<" not in said
 
 
-def test_a_command_that_comes_too_late_is_not_stored(desk: Desk, store: Store) -> None:
+def test_f36_a_command_that_comes_too_late_is_not_stored(
+    desk: Desk, store: Store
+) -> None:
     said = answer(desk, command("+14155550100 Hello"), time.monotonic() - 2.3)
 
     assert "Nothing was sent" in said
@@ -125,6 +157,13 @@ def test_status_shows_ones_own_latest_messages(desk: Desk) -> None:
     assert "2 waiting" in said
     assert "0100" in said
     assert "0101" not in said
+
+
+def test_status_says_why_nothing_leaves(desk: Desk, store: Store) -> None:
+    store.accounts.use("1101000001")
+    store.accounts.hold(Reason.NOT_AUTHORIZED, desk.clock())
+
+    assert "on hold. The WhatsApp account is logged out." in ask(desk, "status")
 
 
 def test_status_of_one_message_is_for_its_sender_only(desk: Desk, store: Store) -> None:
@@ -189,3 +228,63 @@ def test_what_nobody_listens_for_is_acked_all_the_same(
     app: App, body: dict[str, Any]
 ) -> None:
     assert dispatch(app, body, time.monotonic()).status == 200
+
+
+def test_whoever_presses_in_vain_is_told_so_and_nobody_else(
+    app: App, whispers: list[tuple[str, str]]
+) -> None:
+    response = dispatch(app, payload(), time.monotonic())
+
+    assert (response.status, response.body) == (200, "")
+    assert whispers == [("http://127.0.0.1/r", NO_SUCH_DELIVERY)]
+
+
+@pytest.mark.parametrize(
+    ("user", "said"), [("U0SAM", NOT_YOURS), ("U0DANA", DECIDED_ALREADY)]
+)
+def test_t38_a_press_is_judged_by_who_pressed_what(
+    desk: Desk,
+    app: App,
+    store: Store,
+    whispers: list[tuple[str, str]],
+    user: str,
+    said: str,
+) -> None:
+    ask(desk, "+14155550100 Hello")
+    delivery_id = store.outbox.latest(1)[0].id
+    body = payload(user={"id": user}, actions=[action(value=delivery_id)])
+
+    dispatch(app, body, time.monotonic())
+
+    assert whispers == [("http://127.0.0.1/r", said)]
+
+
+def test_a_decision_that_can_not_be_stored_is_acked_and_owned_up_to(
+    app: App, store: Store, whispers: list[tuple[str, str]]
+) -> None:
+    with store.database.write() as connection:
+        connection.execute(text("ALTER TABLE deliveries RENAME TO gone"))
+
+    response = dispatch(app, payload(), time.monotonic())
+
+    assert response.status == 200
+    assert whispers == [("http://127.0.0.1/r", NOT_DECIDED)]
+
+
+def test_without_a_response_url_nobody_is_told(
+    app: App, whispers: list[tuple[str, str]]
+) -> None:
+    response = dispatch(app, payload(response_url=None), time.monotonic())
+
+    assert response.status == 200
+    assert whispers == []
+
+
+@pytest.mark.parametrize("odd", [*UNREADABLE, *SENSELESS])
+def test_t38_a_forged_press_is_acked_and_ignored(
+    app: App, odd: dict[str, Any], whispers: list[tuple[str, str]]
+) -> None:
+    response = dispatch(app, payload(**odd), time.monotonic())
+
+    assert response.status == 200
+    assert whispers == []

@@ -23,13 +23,16 @@ MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text("utf-8"))
 README = (ROOT / "README.md").read_text("utf-8")
 
 NO_SCOPE: set[str] = set()
+HISTORY = {"channels:history", "groups:history", "im:history"}
 # Source: the page of each method under https://docs.slack.dev/reference/methods
 SCOPES = {
     "auth_test": NO_SCOPE,
     "chat_postMessage": {"chat:write"},
     "chat_update": {"chat:write"},
+    "conversations_history": HISTORY,
     "conversations_join": {"channels:join"},
     "conversations_open": {"im:write"},
+    "conversations_replies": HISTORY,
     "users_info": {"users:read"},
 }
 FOR_THE_COMMAND = {"commands"}
@@ -104,6 +107,9 @@ def test_the_http_variant_in_the_docs_is_valid():
     manifest = changed(f"{COMMAND}.url", "https://bridge.example.com/slack/events")
 
     manifest["settings"]["socket_mode_enabled"] = False
+    manifest["settings"]["interactivity"]["request_url"] = (
+        "https://bridge.example.com/slack/events"
+    )
 
     assert problems(manifest) == []
 
@@ -131,6 +137,10 @@ def test_the_scopes_are_those_our_calls_need():
     scopes = MANIFEST["oauth_config"]["scopes"]["bot"]
 
     assert set(scopes) == FOR_THE_COMMAND.union(*SCOPES.values())
+
+
+def test_slack_sends_us_the_presses_of_our_buttons():
+    assert MANIFEST["settings"]["interactivity"] == {"is_enabled": True}
 
 
 def test_slack_marks_mentions_and_links_for_us():

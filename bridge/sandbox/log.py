@@ -25,10 +25,10 @@ class Entry:
 class EventLog:
     """An append-only list to wait on.
 
-    Kinds: ``command``, ``outcome``, ``refusal``, ``ephemeral``, ``message``,
-    ``update``, ``delivery`` (one attempt to reach the app), ``event``,
-    ``connection`` (Socket Mode), ``api_call`` (also of ``response_url``),
-    ``membership``, ``invalid_ack``, ``reset``.
+    Kinds: ``command``, ``press``, ``outcome`` (of either), ``refusal``,
+    ``ephemeral``, ``message``, ``update``, ``deletion``, ``delivery`` (one attempt to
+    reach the app), ``event``, ``connection`` (Socket Mode), ``api_call`` (also of
+    ``response_url``), ``membership``, ``invalid_ack``, ``reset``.
     """
 
     def __init__(self) -> None:

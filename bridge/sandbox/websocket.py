@@ -88,6 +88,7 @@ class WebSocket:
         self._message = b""
         self._sending = threading.Lock()
         self.is_reset = False  # whoever owns the socket must end it with a RST
+        self.is_half_open = False  # nothing gets through, and neither side is told
 
     def send_text(self, text: str) -> None:
         """Send one text message; OSError when the connection is gone."""
@@ -95,6 +96,8 @@ class WebSocket:
 
     def send(self, opcode: Opcode, payload: bytes = b"") -> None:
         """Send one frame; OSError when the connection is gone."""
+        if self.is_half_open:
+            return
         head = bytes([0x80 | opcode])
         if len(payload) < 126:
             head += bytes([len(payload)])

@@ -15,12 +15,14 @@ from slack_bolt import App, BoltRequest, BoltResponse
 from slack_bolt.adapter.socket_mode.internals import build_headers, send_response
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bridge.intake import Intake
 from bridge.slack.listeners import Desk, listen
+from bridge.slack.presses import is_readable
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +137,14 @@ class SocketConnection(SocketModeClient):
         session.on_error_listener = give_up
         session.disconnect = disconnect_at_once  # type: ignore[method-assign]
 
+    def process_message(self) -> None:
+        """Handle one message; Slack may refuse the new connection that it asks for."""
+        try:
+            super().process_message()  # type: ignore[no-untyped-call]  # slack_sdk's
+        except (SlackClientError, OSError) as err:
+            # The other connection serves, and slack_sdk looks after this one again.
+            log.info("no new connection to Slack: %s", type(err).__name__)
+
     def _on_error(self, error: Exception) -> None:
         """Note a connection that could not be made; slack_sdk tries again."""
         log.info("no new connection to Slack: %s", type(error).__name__)
@@ -166,7 +176,7 @@ class SocketConnection(SocketModeClient):
             # What was stored stays stored: the thread will answer.
             log.warning("an ack could not be sent: %s", type(err).__name__)
         finally:
-            self._intake.answered()
+            self._intake.answered(raw_message.received_at)
 
     def _answer(self, message: dict[str, Any], received_at: float) -> None:
         request = SocketModeRequest.from_dict(message)
@@ -184,6 +194,10 @@ def dispatch(
     ``mode="socket_mode"`` also for HTTP: Bolt's own reading of a form body loses any
     command that contains the word "payload".
     """
+    if not is_readable(body):
+        # An ack: it would make no more sense the next time.
+        log.warning("a payload of Slack made no sense")
+        return BoltResponse(status=200)
     request = BoltRequest(
         mode="socket_mode",
         body=body,

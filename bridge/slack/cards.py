@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.model import Card
+from bridge.model import Card, Choice, DeliveryId
+from bridge.wording.choices import BUTTONS, Question
 
+_EVENT = "whatsapp_bridge"
 _SECTION = 3000  # characters Slack takes in one section
 _SECTIONS = 3  # of quoted text; all blocks together may hold some 13,000 characters
 
@@ -29,10 +31,24 @@ def message(card: Card) -> dict[str, Any]:
     }
     if card.key:
         arguments["metadata"] = {
-            "event_type": "whatsapp_bridge",
+            "event_type": _EVENT,
             "event_payload": {"k": card.key},
         }
     return arguments
+
+
+def key_of(message: dict[str, Any]) -> str | None:
+    """Return the ``Card.key`` of one of Slack's messages; None if it is not ours.
+
+    >>> ours = message(Card("summary", "headline", key="1:root"))
+    >>> key_of(ours), key_of({"text": "hello"})
+    ('1:root', None)
+    """
+    metadata = message.get("metadata") or {}
+    if metadata.get("event_type") != _EVENT:
+        return None
+    key = (metadata.get("event_payload") or {}).get("k")
+    return key if isinstance(key, str) else None
 
 
 def _blocks(card: Card) -> list[dict[str, Any]]:
@@ -43,7 +59,33 @@ def _blocks(card: Card) -> list[dict[str, Any]]:
         ]
     if card.footnote:
         blocks.append({"type": "context", "elements": [_mrkdwn(card.footnote)]})
+    if card.choices and card.about:
+        buttons = [_button(choice, card.about) for choice in card.choices]
+        # Without a block_id: Slack wants a new one for every update.
+        blocks.append({"type": "actions", "elements": buttons})
     return blocks
+
+
+def _button(choice: Choice, about: DeliveryId) -> dict[str, Any]:
+    words = BUTTONS[choice]
+    button: dict[str, Any] = {
+        "type": "button",
+        "action_id": choice.value,
+        "value": about,
+        "text": _plain(words.label),
+    }
+    if words.question:
+        button["confirm"] = _dialog(words.question)
+    return button
+
+
+def _dialog(question: Question) -> dict[str, Any]:
+    return {
+        "title": _plain(question.title),
+        "text": _plain(question.text),
+        "confirm": _plain(question.yes),
+        "deny": _plain(question.no),
+    }
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:

@@ -19,12 +19,15 @@ from slack_bolt import Ack, App, BoltContext
 from bridge import command as typed
 from bridge.command import Help, SendText, parse_command
 from bridge.errors import Code, CommandError, NotStored, StoreError
+from bridge.flows.decide import Decisions, decide
 from bridge.flows.outbound import request_delivery
 from bridge.model import Caller, Member, NewDelivery
 from bridge.ports import Clock
 from bridge.reasons import Reason
 from bridge.schedule import Schedule
 from bridge.slack.cards import escape
+from bridge.slack.presses import PRESSED, Pressed, parse_press
+from bridge.store.accounts import Account
 from bridge.store.outbox import Outbox
 from bridge.wording import deliveries as wording
 
@@ -46,6 +49,9 @@ class Desk:
     schedule: Schedule
     max_text: int
     known_member: Callable[[str], Member | None]
+    decisions: Decisions
+    whisper: Callable[[str, str], None]  # response_url, text; said after the ack
+    account: Callable[[], Account]
 
 
 def listen(app: App, desk: Desk) -> None:
@@ -55,6 +61,14 @@ def listen(app: App, desk: Desk) -> None:
     def on_command(ack: Ack, command: dict[str, Any], context: BoltContext) -> None:
         received_at = context.get("received_at", time.monotonic())
         ack(text=answer(desk, command, received_at), response_type="ephemeral")
+
+    @app.action(PRESSED)
+    def on_press(ack: Ack, body: dict[str, Any]) -> None:
+        pressed = parse_press(body)
+        said = settle(desk, pressed) if pressed else None
+        ack()
+        if pressed and said and pressed.response_url:
+            desk.whisper(pressed.response_url, said)
 
     # Bolt answers 404 to what nobody listens for. Slack then sends an event again and
     # again, and shows an error to whoever pressed a button.
@@ -119,7 +133,7 @@ def _send(
         stored = request_delivery(desk.outbox, new, desk.clock, desk.schedule, deadline)
     except (NotStored, StoreError) as err:
         log.warning("a command was not stored: %s", err)
-        return wording.NOT_STORED
+        return wording.not_stored(err)
     return wording.queued(new.chat_id, stored.is_new)
 
 
@@ -131,4 +145,15 @@ def _status(desk: Desk, user_id: str, word: str | None) -> str:
         if len(found) != 1:
             return wording.unknown_delivery()
         return wording.details(found[0], now)
-    return wording.status(desk.outbox.latest(5, user_id), *desk.outbox.waiting(), now)
+    hold = desk.account().hold
+    latest = desk.outbox.latest(5, user_id)
+    return wording.status(latest, *desk.outbox.waiting(), now, hold)
+
+
+def settle(desk: Desk, pressed: Pressed) -> str | None:
+    """Do what a button asks; return what only its presser should read, if anything."""
+    try:
+        return decide(desk.decisions, pressed.choice, pressed.delivery_id, pressed.by)
+    except (NotStored, StoreError) as err:
+        log.warning("a decision was not stored: %s", err)
+        return wording.NOT_DECIDED

@@ -6,6 +6,8 @@ import http.client
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from slack_sdk import WebClient
@@ -15,7 +17,7 @@ from slack_sdk.webhook import WebhookClient
 
 from bridge.errors import SlackRefused, SlackUnavailable
 from bridge.model import Card, Member, ThreadRef
-from bridge.slack import cards
+from bridge.slack import cards, history
 
 MEMBER_SECONDS = 300.0  # how long Slack's word on a member is believed
 
@@ -42,7 +44,7 @@ _BAD_BLOCKS = frozenset(
 
 
 class Poster:
-    """Implements ``ports.Slack``: exactly one request a call, errors sorted.
+    """Implements ``ports.Slack``, errors sorted; a change is exactly one request.
 
     Args:
         client: with ``retry_handlers=[]``: slack_sdk's own would post twice.
@@ -80,6 +82,26 @@ class Poster:
         arguments = cards.message(card)
         del arguments["unfurl_links"], arguments["unfurl_media"]  # only for new ones
         self._call(self._client.chat_update, channel=channel_id, ts=ts, **arguments)
+
+    def find(
+        self,
+        channel_id: str,
+        key: str,
+        since: datetime,
+        thread_ts: str | None = None,
+    ) -> str | None:
+        """Return the ``ts`` of our message with this key, None if it is not there."""
+        page_of = partial(
+            self._call, self._client.conversations_history, channel=channel_id
+        )
+        if thread_ts is not None:
+            page_of = partial(
+                self._call,
+                self._client.conversations_replies,
+                channel=channel_id,
+                ts=thread_ts,
+            )
+        return history.find(page_of, key, since)
 
     def join(self, channel_id: str) -> None:
         """Join a public channel.

@@ -6,8 +6,6 @@ from contextlib import suppress
 import pytest
 import requests
 from flask import Blueprint, Response, request
-from slack_bolt import App
-from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler
@@ -760,20 +758,6 @@ def receiver(slack, server):
     with SandboxServer([receiver.blueprint]) as app_server:
         slack.request_url = f"{app_server.url}/slack/events"
         yield receiver
-
-
-@pytest.fixture
-def bolt(slack, client):
-    """Return a real Bolt app that takes its requests over HTTP."""
-    app = App(client=client, signing_secret=slack.signing_secret)
-    blueprint = Blueprint("app", __name__)
-    blueprint.post("/slack/events", endpoint="events")(
-        lambda: SlackRequestHandler(app).handle(request)
-    )
-    with SandboxServer([blueprint]) as app_server:
-        slack.request_url = f"{app_server.url}/slack/events"
-        yield app
-    app.listener_runner.listener_executor.shutdown()
 
 
 def test_bolt_takes_a_signed_command(slack, bolt):

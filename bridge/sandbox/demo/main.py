@@ -95,7 +95,8 @@ def _play(
     steps: Sequence[tour.Step],
     port: int,
 ) -> int:
-    slack, green = SlackSandbox(burst=_BURST), GreenApiSandbox(speed=_FASTER)
+    slack = SlackSandbox(burst=_BURST)
+    green = GreenApiSandbox(speed=_FASTER, notifications=True)
     server = _serve(slack, green, port)
     try:
         screen.say(_welcome(server.url))

@@ -95,11 +95,17 @@ class Stage:
         if len(texts) != 1 or words not in texts[0]:
             raise Differs(f"one reply, “{words}”", _listed(texts))
 
-    def accepted(self, asked: Asked) -> None:
-        """Wait for the good end: the card says so, the thread has the ``idMessage``."""
-        self.card(asked, "accepted by GREEN-API")
+    def read(self, asked: Asked) -> None:
+        """Wait for the good end: it is read, and the thread has the ``idMessage``."""
+        self.card(asked, "message: read")
         ids = [each.id for each in self.green.ledger if each.chat_id == asked.chat_id]
-        self.reply(asked, f"Accepted by GREEN-API · idMessage {' '.join(ids)}")
+        words = f"Read · idMessage {' '.join(ids)}"
+        self._until(
+            lambda: any(words in self._plain(r["text"]) for r in self._replies(asked)),
+            f"a reply: “{words}”",
+            lambda: [self._plain(each["text"]) for each in self._replies(asked)],
+        )
+        self.reply(asked, words)
 
     def phone(self, asked: Asked, text: str) -> None:
         """Wait until the text is on the phone; show it. It must be there once."""

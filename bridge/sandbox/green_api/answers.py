@@ -75,7 +75,9 @@ class Answer:
             kind = "html" if self.body.startswith("<") else "plain"
             return self.body.encode(), f"text/{kind}; charset=utf-8"
         text = json.dumps(self.body, ensure_ascii=False, separators=(",", ":"))
-        return text.encode(), "application/json; charset=utf-8"
+        # Half an emoji goes out as JSON's escape for it, as JavaScript writes it.
+        kind = "application/json; charset=utf-8"
+        return text.encode(errors="backslashreplace"), kind
 
 
 class Refused(Exception):

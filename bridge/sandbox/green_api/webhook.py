@@ -94,7 +94,7 @@ class WebhookSender:
             connection.request(
                 "POST",
                 f"{path}?{parts.query}" if parts.query else path,
-                json.dumps(body, ensure_ascii=False).encode(),
+                json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace"),
                 _headers(token),
             )
             return connection.getresponse().status == http.HTTPStatus.OK

@@ -114,6 +114,16 @@ def _element(element: Any, where: str) -> Iterator[str]:
         yield from _text_object(element.get("text"), 75, f"{where}/text", plain=True)
         yield from _too_long(element.get("value"), 2000, f"{where}/value")
         yield from _too_long(element.get("url"), 3000, f"{where}/url")
+    if (dialog := element.get("confirm")) is not None:
+        yield from _confirm(dialog, f"{where}/confirm")
+
+
+def _confirm(dialog: Any, where: str) -> Iterator[str]:
+    if not isinstance(dialog, dict):
+        yield f"must be an object [json-pointer:{where}]"
+        return
+    for part, most in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+        yield from _text_object(dialog.get(part), most, f"{where}/{part}", plain=True)
 
 
 def _text_object(

@@ -87,16 +87,33 @@ class Chat:
             raise ApiError("is_inactive")
         if len(call.text("text")) > _MAX_UPDATE:
             raise ApiError("msg_too_long")
-        content = content_of(call)
-        _apply(message, content, call, edited_at=self.workspace.next_ts())
-        shown = deepcopy(message)
-        self.log.append("update", channel=channel.id, message=shown)
+        shown = self.rewrite(channel, message["ts"], call)
         return {
             "channel": channel.id,
             "ts": shown["ts"],
             "text": shown["text"],
             "message": shown,
         }
+
+    def rewrite(self, channel: Channel, ts: str, call: Call) -> Json:
+        """Change a message for everybody to see; return a copy.
+
+        Raises:
+            ApiError: there is no such message, or Slack would refuse the new one.
+        """
+        message = channel.messages.get(ts)
+        if message is None:
+            raise ApiError("message_not_found")
+        content = content_of(call)
+        _apply(message, content, call, edited_at=self.workspace.next_ts())
+        shown = deepcopy(message)
+        self.log.append("update", channel=channel.id, message=shown)
+        return shown
+
+    def delete(self, channel: Channel, ts: str) -> None:
+        """Take a message away if it is there: a command's own can't be deleted."""
+        if channel.messages.pop(ts, None) is not None:
+            self.log.append("deletion", channel=channel.id, ts=ts)
 
     def post_ephemeral(self, call: Call) -> Json:
         """``chat.postEphemeral``."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from bridge.sandbox.log import EventLog
 from bridge.sandbox.slack.call import ApiError
-from bridge.sandbox.slack.clock import Threads
 from bridge.sandbox.slack.command import (
     Command,
     escape,
@@ -17,7 +14,8 @@ from bridge.sandbox.slack.command import (
     notice_of,
     payload_of,
 )
-from bridge.sandbox.slack.delivery import Envelope, Outcome, Reply, Transport
+from bridge.sandbox.slack.courier import Courier
+from bridge.sandbox.slack.delivery import Envelope, Outcome, Reply
 from bridge.sandbox.slack.response_url import Interaction, ResponseUrls
 from bridge.sandbox.slack.workspace import Channel, User, Workspace
 
@@ -39,15 +37,12 @@ class Commander:
         workspace: Workspace,
         log: EventLog,
         response_urls: ResponseUrls,
-        transport: Callable[[], Transport],
-        threads: Threads,
+        courier: Courier,
     ) -> None:
-        self.url = "http://localhost"  # where response URLs begin
         self._workspace = workspace
         self._log = log
         self._response_urls = response_urls
-        self._transport = transport
-        self._threads = threads
+        self._courier = courier
         self._runs: dict[str, _Run] = {}
         self._refused: dict[str, Command] = {}
 
@@ -82,11 +77,11 @@ class Commander:
     ) -> Command:
         """Send a command and wait for its outcome."""
         interaction = self._response_urls.open(
-            channel, user.id, f"{name} {text}".strip()
+            channel, user.id, typed=f"{name} {text}".strip()
         )
         sent = text if raw else escape(text, self._workspace)
         trigger_id = new_trigger_id()
-        url = f"{self.url}{interaction.path}"
+        url = self._response_urls.url_of(interaction)
         envelope = Envelope(
             "slash_commands", payload_of(name, sent, user, channel, trigger_id, url)
         )
@@ -118,29 +113,7 @@ class Commander:
         return self._conclude(run, self._deliver(run, [attempt]))
 
     def _deliver(self, run: _Run, attempts: Sequence[int]) -> Reply:
-        """Make all deliveries at once; return the first ack, or the first failure."""
-        replies: queue.SimpleQueue[Reply] = queue.SimpleQueue()
-        for attempt in attempts:
-            self._threads.start(
-                partial(self._try, run, attempt, replies), "sandbox-slack-command"
-            )
-        received: list[Reply] = []
-        for _ in attempts:
-            received.append(replies.get())
-            if received[-1].outcome is Outcome.ACKED:
-                return received[-1]
-        return received[0]
-
-    def _try(self, run: _Run, attempt: int, replies: queue.SimpleQueue[Reply]) -> None:
-        reply = self._transport().deliver(run.envelope, attempt, "http_timeout")
-        self._log.append(
-            "delivery",
-            envelope_id=run.envelope.id,
-            command_id=run.command.id,
-            attempt=attempt,
-            outcome=reply.outcome,
-        )
-        replies.put(reply)
+        return self._courier.deliver(run.envelope, attempts, command_id=run.command.id)
 
     def _conclude(self, run: _Run, reply: Reply) -> Command:
         """Record and show what the user sees at the end of the three seconds."""

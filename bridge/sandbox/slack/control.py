@@ -41,22 +41,29 @@ def control_blueprint(slack: SlackSandbox) -> Blueprint:
     """Return the routes of the control API."""
     blueprint = Blueprint("control", __name__, url_prefix="/_sandbox/slack")
     blueprint.before_request(_refuse_foreign_pages)
-    for error in (ApiError, KeyError, TypeError, ValueError):
+    for error in (ApiError, LookupError, TypeError, ValueError):
         blueprint.register_error_handler(error, _bad_request)
+    _add_people(blueprint, slack)
     _add_actions(blueprint, slack)
     _add_queries(blueprint, slack)
     return blueprint
 
 
-def _add_actions(blueprint: Blueprint, slack: SlackSandbox) -> None:
+def _add_people(blueprint: Blueprint, slack: SlackSandbox) -> None:
     @blueprint.post("/say")
     def say() -> Response:
         return jsonify(ok=True, **_say(slack, _body()))
+
+    @blueprint.post("/press")
+    def press() -> Response:
+        return jsonify(ok=True, **asdict(slack.press(**_body())))
 
     @blueprint.post("/redeliver")
     def redeliver() -> Response:
         return jsonify(ok=True, **asdict(slack.redeliver(**_body())))
 
+
+def _add_actions(blueprint: Blueprint, slack: SlackSandbox) -> None:
     @blueprint.post("/event")
     def event() -> Response:
         return jsonify(ok=True, event_id=slack.send_event(**_body()).event_id)

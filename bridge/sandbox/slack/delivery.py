@@ -25,21 +25,26 @@ class Outcome(StrEnum):
 class Envelope:
     """A payload under way; every delivery of it has the same id."""
 
-    type: str  # slash_commands or events_api
+    type: str  # slash_commands, interactive or events_api
     payload: Json
     id: str = field(default_factory=lambda: str(uuid4()))
 
     @property
     def is_event(self) -> bool:
-        """Whether it is retried, and its ack carries no payload."""
+        """Whether it is retried."""
         return self.type == "events_api"
+
+    @property
+    def is_command(self) -> bool:
+        """Whether its ack may carry a message; that of a button may not."""
+        return self.type == "slash_commands"
 
     def to_json(self, attempt: int) -> Json:
         """Return the Socket Mode message; events always say which attempt it is."""
         shown = {
             "envelope_id": self.id,
             "type": self.type,
-            "accepts_response_payload": not self.is_event,
+            "accepts_response_payload": self.is_command,
             "payload": self.payload,
         }
         if self.is_event or attempt:

@@ -11,18 +11,27 @@ from bridge.sandbox.slack.call import Grant
 from bridge.sandbox.slack.chat import Chat
 from bridge.sandbox.slack.clock import Clock, Pace, Threads
 from bridge.sandbox.slack.commander import Commander
+from bridge.sandbox.slack.courier import Courier
 from bridge.sandbox.slack.delivery import Transport
 from bridge.sandbox.slack.events import RETRY_DELAYS, Events
+from bridge.sandbox.slack.pressing import Pressing
 from bridge.sandbox.slack.request_url import RequestUrl
 from bridge.sandbox.slack.response_url import ResponseUrls
 from bridge.sandbox.slack.socket import SocketMode
-from bridge.sandbox.slack.workspace import (
-    Workspace,
-)
+from bridge.sandbox.slack.workspace import Workspace
 
 _T = TypeVar("_T")
 
-DEFAULT_SCOPES = ("commands", "chat:write", "channels:join", "im:write", "users:read")
+DEFAULT_SCOPES = (
+    "commands",
+    "chat:write",
+    "channels:join",
+    "channels:history",
+    "groups:history",
+    "im:history",
+    "im:write",
+    "users:read",
+)
 
 
 class SlackParts:
@@ -64,13 +73,10 @@ class SlackParts:
             self.workspace, self.log, self.chat, self.socket_mode, self._threads
         )
         self.response_urls = ResponseUrls(self.workspace, self.chat, self.clock)
-        self._commander = Commander(
-            self.workspace,
-            self.log,
-            self.response_urls,
-            self._transport,
-            self._threads,
-        )
+        courier = Courier(self._transport, self.log, self._threads)
+        around = (self.workspace, self.log, self.response_urls, courier)
+        self._commander = Commander(*around)
+        self._pressing = Pressing(*around)
         self._events = Events(
             self._transport, self.clock, self.log, self._threads, retry_delays
         )
@@ -78,7 +84,7 @@ class SlackParts:
 
     def started(self, url: str) -> None:
         """Take note that a server answers for us at ``url``."""
-        self._commander.url = url
+        self.response_urls.base = url
         self._threads.open()
         self.log.open()
 

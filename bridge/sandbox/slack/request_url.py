@@ -20,7 +20,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class RequestUrl:
-    """The app's one URL for commands and events."""
+    """The app's one URL for commands, buttons and events."""
 
     def __init__(self, url: str, signing_secret: str, clock: Clock) -> None:
         self.url = url
@@ -28,14 +28,17 @@ class RequestUrl:
         self._clock = clock
 
     def deliver(self, envelope: Envelope, attempt: int, reason: str) -> Reply:
-        """POST a command as a form, an event as JSON."""
+        """POST a command as a form, an event as JSON, a press as JSON in a form."""
         headers = {}
         if attempt:
             headers["x-slack-retry-num"] = str(attempt)
             headers["x-slack-retry-reason"] = reason
         if envelope.is_event:
             return self._post(json.dumps(envelope.payload), _JSON, headers)
-        return self._post(urlencode(envelope.payload), _FORM, headers)
+        form = envelope.payload
+        if not envelope.is_command:
+            form = {"payload": json.dumps(form)}
+        return self._post(urlencode(form), _FORM, headers)
 
     def verify(self) -> bool:
         """Send ``url_verification``; return whether the challenge came back."""

@@ -1,4 +1,4 @@
-"""Response URLs, and the messages in acks: what an app may say to a command."""
+"""Response URLs and the messages in acks: an app's answers to commands and presses."""
 
 from __future__ import annotations
 
@@ -27,41 +27,56 @@ _LIFETIME = 30 * 60.0  # seconds
 
 @dataclass(eq=False, slots=True)
 class Interaction:
-    """One command's chain of answers."""
+    """The chain of answers to one command, or to one press of a button."""
 
     id: str
     secret: str
     began: float  # in the sandbox clock's seconds
     channel: Channel
     user: str
-    typed: str  # what the user ran, shown when the answer is public
+    typed: str = ""  # the command that was run, shown when the answer is public
+    message_ts: str = ""  # of the message whose button was pressed
     uses: int = 0
     last_note: Json | None = None  # the ephemeral that replace_original replaces
 
     @property
     def path(self) -> str:
         """The path of the response URL."""
-        return f"/commands/{TEAM_ID}/{self.id}/{self.secret}"
+        kind = "actions" if self.message_ts else "commands"
+        return f"/{kind}/{TEAM_ID}/{self.id}/{self.secret}"
 
 
 class ResponseUrls:
     """All interactions, by id. Neither membership nor pace matters here."""
 
     def __init__(self, workspace: Workspace, chat: Chat, clock: Clock) -> None:
+        self.base = "http://localhost"  # where response URLs begin
         self._workspace = workspace
         self._chat = chat
         self._clock = clock
         self._interactions: dict[str, Interaction] = {}
         self._numbers = itertools.count(9_000_000_001)
 
-    def open(self, channel: Channel, user: str, typed: str) -> Interaction:
-        """Begin the chain of a command that ``user`` just ran."""
+    def open(
+        self, channel: Channel, user: str, *, typed: str = "", message_ts: str = ""
+    ) -> Interaction:
+        """Begin the chain of a command that was typed, or of a message's button."""
         number = str(next(self._numbers))
         interaction = Interaction(
-            number, secrets.token_hex(12), self._clock.now(), channel, user, typed
+            number,
+            secrets.token_hex(12),
+            self._clock.now(),
+            channel,
+            user,
+            typed,
+            message_ts,
         )
         self._interactions[number] = interaction
         return interaction
+
+    def url_of(self, interaction: Interaction) -> str:
+        """Return the response URL."""
+        return f"{self.base}{interaction.path}"
 
     def forget(self) -> None:
         """Make every response URL unknown."""
@@ -96,7 +111,11 @@ class ResponseUrls:
         """
         call = Call("response_url", payload, Grant(False), self._workspace, "")
         if call.flag("delete_original"):
-            return None  # not supported for slash commands
+            self._chat.delete(interaction.channel, interaction.message_ts)
+            return None
+        if call.flag("replace_original") and interaction.message_ts:
+            self._chat.rewrite(interaction.channel, interaction.message_ts, call)
+            return None
         content = content_of(call) | thread_for(
             interaction.channel, call.text("thread_ts")
         )
@@ -118,7 +137,7 @@ class ResponseUrls:
             "app_id": APP_ID,
             "bot_profile": BOT_PROFILE,
         }
-        if "thread_ts" not in content:
+        if interaction.typed and "thread_ts" not in content:
             self.echo(interaction)
         self._chat.post(interaction.channel, author | dict(content))
 

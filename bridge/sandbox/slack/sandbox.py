@@ -20,6 +20,7 @@ from bridge.sandbox.slack.control import control_blueprint
 from bridge.sandbox.slack.events import EventDelivery
 from bridge.sandbox.slack.faults import Answer, Fault
 from bridge.sandbox.slack.parts import DEFAULT_SCOPES, SlackParts
+from bridge.sandbox.slack.pressing import Press
 from bridge.sandbox.slack.web import web_blueprint
 from bridge.sandbox.slack.workspace import (
     BOT_USER,
@@ -79,6 +80,35 @@ class SlackSandbox(SlackParts):
     def redeliver(self, command_id: str, attempt: int = 1) -> Command:
         """Deliver a command's envelope once more; return the new outcome."""
         return self._commander.redeliver(command_id, attempt)
+
+    def press(
+        self,
+        user: str,
+        channel: str,
+        message_ts: str,
+        action_id: str,
+        *,
+        attempts: Sequence[int] = (0,),
+        blocks: list[Json] | None = None,
+    ) -> Press:
+        """Press a button and say yes if it asks; return what its user then sees.
+
+        Args:
+            user: The id of who presses.
+            channel: The id of the conversation.
+            message_ts: The ``ts`` of the message with the button.
+            action_id: Which of its buttons.
+            attempts: As of ``command``.
+            blocks: What this person's client still shows of the message; None is
+                what it shows now.
+
+        Raises:
+            LookupError: there is no such message, or no such button on it.
+        """
+        who, where = self.workspace.users[user], self.workspace.channels[channel]
+        return self._pressing.press(
+            who, where, message_ts, action_id, attempts=attempts, blocks=blocks
+        )
 
     def say(
         self, user: str, channel: str, text: str, thread_ts: str | None = None
@@ -190,17 +220,20 @@ class SlackSandbox(SlackParts):
         )
 
     def disconnect(self, reason: str = "refresh_requested") -> None:
-        """End all of the app's sockets.
+        """End all of the app's sockets, or lose one.
 
         Args:
             reason: One of Slack's (``warning``, ``refresh_requested``,
-                ``link_disabled``), announced; or ``rst`` or ``fin``, not announced.
+                ``link_disabled``), announced; or ``rst`` or ``fin``, not announced;
+                or ``half_open``: one of them is dead and neither side knows.
         """
         match reason:
             case "rst":
                 self.socket_mode.reset()
             case "fin":
                 self.socket_mode.hang_up()
+            case "half_open":
+                self.socket_mode.lose_one()
             case "warning" | "refresh_requested" | "link_disabled":
                 self.socket_mode.disconnect(reason)
             case _:

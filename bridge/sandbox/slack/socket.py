@@ -222,6 +222,10 @@ class SocketMode:
             self._forget(connection)
             connection.websocket.hang_up()
 
+    def lose_one(self) -> None:
+        """Let nothing through on the oldest connection, without telling anybody."""
+        self._all()[0].websocket.is_half_open = True
+
     def stop(self) -> None:
         """End every connection and all waiting for acks."""
         self.hang_up()

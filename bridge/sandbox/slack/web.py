@@ -32,6 +32,7 @@ def web_blueprint(slack: SlackSandbox) -> Blueprint:
         return _respond(slack.api.handle(method, _token(), _arguments(), _base_url()))
 
     @blueprint.post("/commands/<team>/<interaction_id>/<secret>")
+    @blueprint.post("/actions/<team>/<interaction_id>/<secret>")
     def use_response_url(team: str, interaction_id: str, secret: str) -> Response:
         return _respond(slack.respond(interaction_id, secret, _json_body()))
 
