@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from bench import green
 from bench.wire import Messages, answer
 
 TLS_ENV = "BENCH_CERTIFICATE"  # a PEM file with key, if TLS is to be served too
@@ -44,12 +45,12 @@ class Stubs:
         self.slack_delay = 0.0
         self._numbers = itertools.count(1)
 
-    def answer(self, path: str, body: bytes, *, is_tls: bool) -> tuple[bytes, float]:
+    def answer(self, target: str, body: bytes, *, is_tls: bool) -> tuple[bytes, float]:
         """Return the body of an answer and how many seconds it takes."""
+        path, _, query = target.partition("?")
         if path.startswith("/waInstance"):
-            self.seen.posts.append((time.monotonic(), body))
-            name = f"BAE5{next(self._numbers):012X}"
-            return json.dumps({"idMessage": name}).encode(), self.green_delay
+            found, seconds = self._green(path.split("/")[2], query, body)
+            return json.dumps(found).encode(), self.green_delay + seconds
         if path.startswith("/bench/"):
             return json.dumps(self._control(path, body)).encode(), 0.0
         # /<port of this app's Socket Mode>/api/<method>
@@ -58,10 +59,16 @@ class Stubs:
         self.seen.slack_at = time.monotonic()
         if method == "apps.connections.open":
             kind = "wss" if is_tls else "ws"
-            found: dict[str, Any] = {"url": f"{kind}://127.0.0.1:{socket_port}/?app=1"}
+            told: dict[str, Any] = {"url": f"{kind}://127.0.0.1:{socket_port}/?app=1"}
         else:
-            found = self._slack(method, body)
-        return json.dumps({"ok": True, **found}).encode(), self.slack_delay
+            told = self._slack(method, body)
+        return json.dumps({"ok": True, **told}).encode(), self.slack_delay
+
+    def _green(self, method: str, query: str, body: bytes) -> tuple[object, float]:
+        if method != "sendMessage":
+            return green.answer(method, query)
+        self.seen.posts.append((time.monotonic(), body))
+        return {"idMessage": f"BAE5{next(self._numbers):012X}"}, 0.0
 
     def _slack(self, method: str, body: bytes) -> dict[str, Any]:
         match method:
@@ -145,8 +152,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer each whole request, at once or later."""
         for head, body in self._messages.feed(data):
-            path = head.split(b" ", 2)[1].partition(b"?")[0].decode()
-            reply, delay = self._stubs.answer(path, body, is_tls=self._is_tls)
+            target = head.split(b" ", 2)[1].decode()
+            reply, delay = self._stubs.answer(target, body, is_tls=self._is_tls)
             if delay:
                 loop = asyncio.get_running_loop()
                 loop.call_later(delay, self._write, answer(reply))

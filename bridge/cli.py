@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -108,6 +108,32 @@ def outbox(limit: int, as_json: bool, env_file: Path | None) -> None:
 
 
 @cli.command()
+@_as_json
+@_env_file
+def stats(as_json: bool, env_file: Path | None) -> None:
+    """Show what is open, the account, and what became of the last 24 hours.
+
+    The same figures as /metrics. Unconfirmed deliveries are open as long as late
+    evidence is waited for.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from bridge.printout import figures
+    from bridge.wording import figures as words
+
+    settings = _settings(env_file, needs_slack=False)
+    now = datetime.now(UTC)
+    with _store(settings) as store:
+        standing = store.figures.now_standing()
+        flow = store.figures.since(now - timedelta(days=1))
+        account = store.accounts.get()
+    if as_json:
+        click.echo(json.dumps(figures(standing, flow, account, now)))
+    else:
+        click.echo(words.stats(standing, flow, account, now))
+
+
+@cli.command()
 @click.argument("delivery_id")
 @click.option(
     "--even-if-doubled",
@@ -136,6 +162,26 @@ def retry(
 
 
 @cli.command()
+@_env_file
+def resume(env_file: Path | None) -> None:
+    """Go on with another WhatsApp number than before.
+
+    When a different number is linked, nothing is sent until somebody agrees here:
+    customers would be written to from a number they don't know.
+    """
+    settings = _settings(env_file, needs_slack=False)
+    from bridge.clock import SteadyClock
+    from bridge.reasons import Reason
+
+    with _store(settings) as store:
+        if store.accounts.get().hold is not Reason.OTHER_NUMBER:
+            _say("Nothing is on hold because of another number.")
+            sys.exit(FAILED)
+        store.accounts.release(None, SteadyClock()())
+    click.echo("Messages leave from the number that is linked now.")
+
+
+@cli.command()
 @click.argument("text", required=False)
 @_as_json
 def explain(text: str | None, as_json: bool) -> None:
@@ -143,15 +189,17 @@ def explain(text: str | None, as_json: bool) -> None:
 
     With --json and no TEXT: reads one JSON string a line, writes one object a line.
     """
+    from bridge.printout import explained, explained_in_words
+
     if text is not None:
-        answer = _explained(text)
-        click.echo(json.dumps(answer) if as_json else _explained_in_words(answer))
+        answer = explained(text)
+        click.echo(json.dumps(answer) if as_json else explained_in_words(answer))
         sys.exit(0 if answer["ok"] else FAILED)
     if not as_json:
         raise click.UsageError("Give a TEXT, or --json and texts on standard input.")
     for line in sys.stdin:
         if line.strip():
-            click.echo(json.dumps(_explained(_json_string(line))))
+            click.echo(json.dumps(explained(_json_string(line))))
 
 
 @cli.command()
@@ -201,8 +249,10 @@ def version(as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line; the exit code of Ctrl-C is 130."""
-    from bridge.errors import StoreError
+    from bridge import logs
+    from bridge.errors import NotStored, StoreError
 
+    logs.fill_closed_streams()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -213,6 +263,11 @@ def main() -> None:
     except StoreError as err:
         _say(str(err))
         sys.exit(CONFIGURATION)
+    except NotStored as err:
+        from bridge.wording.deliveries import not_stored
+
+        _say(not_stored(err))
+        sys.exit(FAILED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -261,9 +316,9 @@ def _refuse(problems: list[str]) -> NoReturn:
 
 class _store:  # noqa: N801 - reads as a function: with _store(settings) as store
     def __init__(self, settings: Settings) -> None:
-        from bridge.store import open_store
+        from bridge.parts import open_outbox
 
-        self._opened = open_store(settings.store_url)
+        self._opened = open_outbox(settings)
 
     def __enter__(self) -> Store:
         return self._opened
@@ -273,12 +328,13 @@ class _store:  # noqa: N801 - reads as a function: with _store(settings) as stor
 
 
 def _print_deliveries(deliveries: list[Delivery], as_json: bool) -> None:
-    if as_json:
-        rows = [_row(delivery) for delivery in deliveries]
-        click.echo(json.dumps({"schema": 1, "deliveries": rows}))
-        return
+    from bridge.printout import row
     from bridge.wording.masks import mask_chat
 
+    if as_json:
+        rows = [row(delivery) for delivery in deliveries]
+        click.echo(json.dumps({"schema": 1, "deliveries": rows}))
+        return
     for delivery in deliveries:
         end = delivery.id_message or delivery.reason or "-"
         click.echo(
@@ -288,47 +344,14 @@ def _print_deliveries(deliveries: list[Delivery], as_json: bool) -> None:
         )
 
 
-def _row(delivery: Delivery) -> dict[str, Any]:
-    """Return what ``--json`` prints of a delivery: all but its text."""
-    return {
-        "id": delivery.id,
-        "status": str(delivery.status),
-        "chat": delivery.chat_id,
-        "idMessage": delivery.id_message,
-        "attempts": delivery.attempts,
-        "error": delivery.reason,
-        "retry_of": delivery.retry_of,
-        "created_at": delivery.created_at.isoformat(),
-        "updated_at": delivery.updated_at.isoformat(),
-    }
-
-
 def _exit_code(delivery: Delivery, *, no_wait: bool) -> int:
     from bridge.model import Status
 
-    if delivery.status is Status.ACCEPTED or (no_wait and not delivery.status.is_final):
+    if delivery.status is Status.UNDELIVERED:
+        return FAILED
+    if delivery.status.is_accepted or (no_wait and not delivery.status.is_final):
         return 0
-    return UNKNOWN if delivery.status is Status.UNKNOWN else FAILED
-
-
-def _explained(text: str) -> dict[str, Any]:
-    from bridge.command import SendText, parse_command
-    from bridge.errors import Code, CommandError
-
-    try:
-        command = parse_command(text)
-    except CommandError as err:
-        return {"ok": False, "error": str(err.code), "say": str(err)}
-    if isinstance(command, SendText):
-        return {"ok": True, "chat_id": command.chat_id, "message": command.text}
-    say = f"This asks for {type(command).__name__.lower()}; it sends nothing."
-    return {"ok": False, "error": str(Code.USAGE), "say": say}
-
-
-def _explained_in_words(answer: dict[str, Any]) -> str:
-    if not answer["ok"]:
-        return str(answer["say"])
-    return f"Would send to {answer['chat_id']}:\n{answer['message']}"
+    return UNKNOWN if delivery.status.is_doubtful else FAILED
 
 
 def _json_string(line: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ _FOREIGN = {
     "waitress": logging.WARNING,
     "waitress.queue": logging.ERROR,  # else a line for each request of a burst
     "alembic": logging.WARNING,
+    "sqlalchemy.pool": logging.CRITICAL,  # else a traceback for a lost connection
 }
 
 _SECRETS = re.compile(
@@ -70,6 +72,21 @@ class JsonFormatter(_Redacted):
         if record.exc_info:
             entry["error"] = self.clean(self.formatException(record.exc_info))
         return json.dumps(entry)
+
+
+def fill_closed_streams() -> None:
+    """Have standard streams that were closed by whoever started us lead nowhere.
+
+    Else the next file to be opened gets their number: the database, say, and what
+    anybody prints would be written into it.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def configure(level: str, form: str, secrets: Iterable[str]) -> None:

@@ -11,10 +11,11 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from bridge.errors import SettingsError
+from bridge.parts import make_slack_client, open_outbox
 from bridge.settings import Settings
 from bridge.settings_table import LOOPBACK
-from bridge.store import open_store
-from bridge.wiring import Bridge, check_slack
+from bridge.slack.check import refusals
+from bridge.wiring import Bridge
 
 log = logging.getLogger(__name__)
 
@@ -32,18 +33,23 @@ def serve(settings: Settings) -> int:
     stopping = threading.Event()
     _on_signals(stopping)
     _keep_off_proxies(settings.slack_api_url)
-    store = open_store(settings.store_url)
+    store = open_outbox(settings)
     try:
         if not store.database.claim_sole_use():
             # Not a matter of configuration: a supervisor may try again.
             return _refuse([_another(store.database.sole_user())], FAILED)
-        if problems := check_slack(settings):
+        if problems := _refusals(settings):
             return _refuse(problems)
         return _run(Bridge(settings, store), stopping)
     except SettingsError as err:
         return _refuse(err.problems)
     finally:
         store.database.close()
+
+
+def _refusals(settings: Settings) -> list[str]:
+    client = make_slack_client(settings)
+    return refusals(client, signs_requests=not settings.uses_socket_mode)
 
 
 def _run(bridge: Bridge, stopping: threading.Event) -> int:

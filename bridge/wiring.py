@@ -3,118 +3,54 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Literal
+from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackClientError
 
 from bridge.errors import SettingsError, StoreError
-from bridge.flows.outbound import Outbound, deliver_next
+from bridge.flows.decide import Decisions
+from bridge.flows.poll import Poller
+from bridge.flows.receive import Receiving, receive_text
 from bridge.flows.report import Reporting, report_next
+from bridge.flows.watch import look_soon, on_trouble
 from bridge.intake import Intake
+from bridge.metrics import Metrics, add_metrics
 from bridge.model import ChatId
-from bridge.schedule import Schedule
+from bridge.parts import (
+    deliver_lanes,
+    make_outbound,
+    make_schedule,
+    make_searching,
+    make_slack_client,
+    make_upkeep,
+    make_watch,
+    make_whatsapp,
+    utc_now,
+)
+from bridge.readiness import Facts, reasons, warnings
 from bridge.settings import Settings
 from bridge.settings_table import LOOPBACK
 from bridge.slack.app import SocketConnection, make_app
 from bridge.slack.listeners import ACK_SECONDS, Desk
 from bridge.slack.poster import Poster
+from bridge.slack.whisper import Whisper
 from bridge.store import Store
-from bridge.web import WebServer, make_web
-from bridge.whatsapp.client import GreenApi
+from bridge.store.wakeup import Wakeup
+from bridge.upkeep import upkeep_lanes
+from bridge.web import Condition, WebServer, make_web
+from bridge.whatsapp import notifications
 from bridge.worker import Lanes
 
 log = logging.getLogger(__name__)
 
-SLACK_TIMEOUT = 10  # seconds; slack_sdk's own 30 would hold a stop up
 SLACK_WORKERS = 8  # channels that are told at the same moment
 CONNECTIONS = 2  # Socket Mode: one serves while the other one is being replaced
-CHATS_AT_A_LOOK = 256
+POLL_SECONDS = 1.0  # that a stop waits for a poll under way
 CARD_SECONDS = 0.02  # after the ack: then the request to GREEN-API is under way
 STOP_SECONDS = 45.0  # longer than the longest request to GREEN-API
-
-
-def utc_now() -> datetime:
-    """Return the present moment."""
-    return datetime.now(UTC)
-
-
-def make_schedule(settings: Settings) -> Schedule:
-    """Return the waits that the settings ask for."""
-    return Schedule(settings.time_scale, settings.ttl)
-
-
-def make_whatsapp(settings: Settings) -> GreenApi:
-    """Return the client of the GREEN-API instance."""
-    scale = settings.time_scale
-    return GreenApi(
-        settings.green_api_id_instance,
-        settings.green_api_token_instance,
-        settings.green_api_url,
-        address_by=_address_by(settings),
-        connect_timeout=5.0 * scale,
-        read_timeout=30.0 * scale,
-        wall_guard=40.0 * scale,
-        pool=settings.senders,
-    )
-
-
-def _address_by(settings: Settings) -> Literal["chatId", "phoneNumber"]:
-    return "chatId" if settings.green_api_address_by == "chatId" else "phoneNumber"
-
-
-def make_slack_client(settings: Settings) -> WebClient:
-    """Return the Web API client; it makes exactly one request a call."""
-    is_https = settings.slack_api_url.startswith("https:")
-    return WebClient(
-        token=settings.slack_bot_token,
-        base_url=settings.slack_api_url,
-        timeout=SLACK_TIMEOUT,
-        # One context for all: every new one reads the CA bundle again, 27 ms of CPU.
-        ssl=ssl.create_default_context() if is_https else None,
-        retry_handlers=[],  # slack_sdk's default posts a message twice
-        logger=logging.getLogger("slack_sdk.bridge"),
-    )
-
-
-def make_outbound(
-    settings: Settings, store: Store, whatsapp: GreenApi, slack: Poster
-) -> Outbound:
-    """Return the way out to WhatsApp."""
-    schedule = make_schedule(settings)
-    return Outbound(store.outbox, whatsapp, slack, utc_now, schedule, settings.max_text)
-
-
-def deliver_lanes(
-    store: Store,
-    whatsapp: GreenApi,
-    slack: Poster,
-    settings: Settings,
-    intake: Intake,
-    after: Callable[[], None],
-) -> Lanes[ChatId]:
-    """Return the lanes to WhatsApp: one chat at a time each, chats in parallel."""
-    way = make_outbound(settings, store, whatsapp, slack)
-
-    def step(chat_id: ChatId) -> float:
-        rest = deliver_next(way, chat_id)
-        after()
-        return rest
-
-    return Lanes(
-        "whatsapp",
-        lambda: store.outbox.chats_due(utc_now(), CHATS_AT_A_LOOK),
-        step,
-        workers=settings.senders,
-        pace=settings.pace or None,
-        poll=settings.time_scale,
-        give_way=intake.give_way,
-    )
 
 
 class Bridge:
@@ -123,41 +59,88 @@ class Bridge:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
-        self._whatsapp = make_whatsapp(settings)
+        self._schedule = make_schedule(settings)
+        self._metrics = Metrics(store.figures.now_standing, store.accounts.get, utc_now)
+        self._whatsapp = make_whatsapp(settings, self._metrics.answered)
         client = make_slack_client(settings)
         self._slack = Poster(client)
-        self._intake = Intake(self._after_ack)
-        reporting = Reporting(
-            store.reports, self._slack, utc_now, make_schedule(settings)
-        )
-        self._reports = Lanes(
-            "slack",
-            lambda: store.reports.channels_due(utc_now()),
-            lambda channel_id: report_next(reporting, channel_id),
-            workers=SLACK_WORKERS,
-            poll=settings.time_scale,
-            give_way=self._intake.give_way,
-        )
-        self._deliveries = deliver_lanes(
-            store,
-            self._whatsapp,
-            self._slack,
-            settings,
-            self._intake,
-            self._reports.wake,
-        )
+        self._whisper = Whisper(self._slack)
+        self._intake = Intake(self._after_ack, self._metrics.acked)
+        self._reports = self._make_reports()
+        self._watch = make_watch(settings, store, self._whatsapp, self._slack)
+        self._deliveries = self._make_deliveries()
+        self._upkeep = make_upkeep(settings, store, self._watch)
+        self._upkeep.clock_ahead = self._whatsapp.clock_ahead
+        self._receiving = self._make_receiving()
+        self._keepers = self._make_keepers()
+        self._wakeup = self._make_wakeup()
         self._app = make_app(client, self._desk())
         self._sockets = self._make_sockets()
         self._web = self._make_web()
         self._stopping = threading.Event()
 
-    def _desk(self) -> Desk:
-        return Desk(
-            outbox=self._store.outbox,
+    def _make_reports(self) -> Lanes[str]:
+        store = self._store
+        desk = Reporting(store.reports, self._slack, utc_now, self._schedule)
+        return Lanes(
+            "slack",
+            lambda: store.reports.channels_due(utc_now()),
+            lambda channel_id: report_next(desk, channel_id),
+            workers=SLACK_WORKERS,
+            poll=self._settings.time_scale,
+            give_way=self._intake.give_way,
+        )
+
+    def _make_deliveries(self) -> Lanes[ChatId]:
+        way = replace(
+            make_outbound(self._settings, self._store, self._whatsapp, self._slack),
+            trouble=lambda err: on_trouble(self._watch, err),
+            accepted=self._metrics.accepted,
+        )
+        return deliver_lanes(way, self._settings, self._intake, self._reports.wake)
+
+    def _make_receiving(self) -> Receiving:
+        return Receiving(
+            parse=notifications.parse,
+            evidence=self._store.evidence,
+            inbox=self._store.inbox,
             clock=utc_now,
-            schedule=make_schedule(self._settings),
+            id_instance=self._settings.green_api_id_instance,
+            on_receipt=self._wake,
+            on_sighting=self._wake,
+            on_state=lambda: look_soon(self._watch),
+        )
+
+    def _make_keepers(self) -> list[Lanes[str]]:
+        settings = self._settings
+        searching = make_searching(settings, self._store, self._whatsapp)
+        poller = None
+        if settings.green_api_receive == "polling":
+            poller = Poller(self._receiving, self._whatsapp, self._schedule)
+        scale = settings.time_scale
+        return upkeep_lanes(self._upkeep, searching, poller, self._wake, scale)
+
+    def _make_wakeup(self) -> Wakeup | None:
+        if self._store.database.is_sqlite:
+            return None
+        return Wakeup(self._settings.store_url, self._wake)
+
+    def _wake(self) -> None:
+        self._deliveries.wake()
+        self._reports.wake()
+
+    def _desk(self) -> Desk:
+        outbox = self._store.outbox
+        admins = frozenset(self._settings.admins)
+        return Desk(
+            outbox=outbox,
+            clock=utc_now,
+            schedule=self._schedule,
             max_text=self._settings.max_text,
             known_member=self._slack.known_member,
+            decisions=Decisions(outbox, utc_now, self._schedule, admins),
+            whisper=self._whisper,
+            account=self._store.accounts.get,
         )
 
     def _after_ack(self) -> None:
@@ -186,7 +169,16 @@ class Bridge:
             return None
         slack = None if settings.uses_socket_mode else self._app
         secret = settings.slack_signing_secret
-        web = make_web(self.not_ready, slack, secret, self._intake)
+        by_webhook = settings.green_api_receive == "webhook"
+        web = make_web(
+            self.condition,
+            slack,
+            secret,
+            self._intake,
+            receive=partial(receive_text, self._receiving) if by_webhook else None,
+            webhook_token=settings.green_api_webhook_token,
+        )
+        add_metrics(web, self._metrics)
         try:
             return WebServer(web, settings.host, settings.port)
         except OSError as err:
@@ -200,11 +192,12 @@ class Bridge:
 
     def start(self) -> None:
         """Start the lanes, then the ways in."""
-        lost = self._store.outbox.recover(utc_now())
-        if lost:
-            log.error("%d deliveries are unknown: the bridge died sending them", lost)
-        self._deliveries.start()
-        self._reports.start()
+        self._upkeep.begin()
+        self._whisper.start()
+        for lanes in self._lanes():
+            lanes.start()
+        if self._wakeup is not None:
+            self._wakeup.start()
         if self._web is not None:
             self._web.start()
             log.info("listening on %s:%d", self._settings.host, self._web.port)
@@ -241,50 +234,42 @@ class Bridge:
             connection.close()
         if self._web is not None:
             self._web.stop()
-        done = self._deliveries.stop(STOP_SECONDS * self._settings.time_scale)
-        done &= self._reports.stop(STOP_SECONDS * self._settings.time_scale)
+        if self._wakeup is not None:
+            self._wakeup.stop()
+        for lanes in self._lanes():
+            lanes.ask_to_stop()
+        limit = STOP_SECONDS * self._settings.time_scale
+        done = self._deliveries.stop(limit)
+        done &= self._reports.stop(limit)
+        for lanes in self._keepers:
+            # A poll may last long; what it has not stored comes again.
+            lanes.stop(POLL_SECONDS)
+        self._whisper.stop()
         self._whatsapp.close()
+        self._upkeep.end()
         return done
 
-    def not_ready(self) -> dict[str, str]:
-        """Return what is not ready to serve, each with a reason."""
-        reasons = {}
-        if self._sockets and not any(c.is_connected() for c in self._sockets):
-            reasons["slack"] = "no Socket Mode connection to Slack"
+    def _lanes(self) -> list[Lanes[ChatId] | Lanes[str]]:
+        return [self._deliveries, self._reports, *self._keepers]
+
+    def condition(self) -> Condition:
+        """Return what is not ready to serve, and what makes messages wait."""
+        facts = self._facts()
+        return Condition(reasons(facts), warnings(facts))
+
+    def _facts(self) -> Facts:
+        connections = None
+        if self._sockets:
+            connections = sum(each.is_connected() for each in self._sockets)
         try:
-            self._store.outbox.waiting()
+            hold = self._store.accounts.get().hold
         except StoreError as err:
-            reasons["store"] = str(err)
-        return reasons
-
-
-def check_slack(settings: Settings) -> list[str]:
-    """Ask Slack about the tokens; return a sentence for each that it refuses.
-
-    No answer is no refusal: the bridge starts, and goes on when Slack is back.
-    """
-    client = make_slack_client(settings)
-    problems = []
-    try:
-        client.auth_test()
-    except SlackApiError as err:
-        problems += _refused("SLACK_BOT_TOKEN", err)
-    except (SlackClientError, OSError) as err:
-        log.warning("Slack can't be reached yet: %s", type(err).__name__)
-    return problems
-
-
-_TOKEN_ERRORS = {
-    "invalid_auth": "Slack does not know it. Copy it again from your app's pages",
-    "account_inactive": "the app was removed from the workspace. Install it again",
-    "token_revoked": "it was revoked. Install the app again and copy the new one",
-    "token_expired": "it has expired. Turn token rotation off and install again",
-    "not_allowed_token_type": "it is a token of another kind",
-}
-
-
-def _refused(name: str, err: SlackApiError) -> list[str]:
-    code = str(err.response.get("error", ""))
-    if code not in _TOKEN_ERRORS:
-        return []
-    return [f"{name} was refused by Slack ({code}): {_TOKEN_ERRORS[code]}."]
+            return Facts(slack_connections=connections, store_trouble=str(err))
+        polled_at = self._upkeep.polled_at if self._upkeep.is_leader else None
+        return Facts(
+            slack_connections=connections,
+            store_trouble=None,
+            hold=hold,
+            polled_ago=utc_now() - polled_at if polled_at else None,
+            silent_for=self._metrics.silent_for(),
+        )

@@ -19,6 +19,7 @@ Key = TypeVar("Key", bound=str)
 POLL_SECONDS = 1.0  # finds rows of other processes, and waits that are over
 PAUSE_AFTER_A_BUG = 5.0
 PAUSE_WITHOUT_STORE = 1.0
+CALM_SECONDS = 10.0  # without a refusal, until the pace doubles again
 MOST_PATIENCE = 0.25  # a step is not put off for longer than this
 
 
@@ -33,9 +34,10 @@ class Lanes(Generic[Key]):
         find_due: returns keys that have something to do, most urgent first.
         step: does one thing for a key; returns seconds to leave the key alone.
         workers: how many keys may be worked at once.
-        pace: starts at most this many steps a second; None: as fast as it goes.
+        pace: says how many steps may begin in a second; None: as fast as it goes.
         poll: seconds between two looks of an idle lane.
         give_way: waits while others need the processor more, so many seconds at most.
+        on_bug: judges a key whose step raised what nobody foresaw.
     """
 
     def __init__(
@@ -45,23 +47,24 @@ class Lanes(Generic[Key]):
         step: Callable[[Key], float],
         *,
         workers: int,
-        pace: float | None = None,
+        pace: Pace | None = None,
         poll: float = POLL_SECONDS,
         give_way: Callable[[float], None] = lambda _seconds: None,
+        on_bug: Callable[[Key], None] = lambda _key: None,
     ) -> None:
         self._name = name
         self._find_due = find_due
         self._step = step
-        self._gap = 1.0 / pace if pace else 0.0
+        self._pace = pace
         self._poll = poll
         self._give_way = give_way
+        self._on_bug = on_bug
         self._changed = threading.Condition()
         self._news = True  # something may be due that nobody has looked for
         self._looking = False
         self._found: deque[Key] = deque()
         self._in_hand: set[Key] = set()
         self._resting: dict[Key, float] = {}  # monotonic time a key may go on
-        self._next_start = 0.0
         self._has_lookout = False
         self._lookout_until = 0.0
         self._news_at = math.inf
@@ -88,11 +91,15 @@ class Lanes(Generic[Key]):
             self._news_at = min(self._news_at, time.monotonic() + seconds)
             self._tell_the_lookout(self._news_at)
 
-    def stop(self, timeout: float) -> bool:
-        """End after the steps under way; False if some outlast ``timeout`` seconds."""
+    def ask_to_stop(self) -> None:
+        """Begin no further step; those under way go on."""
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
+
+    def stop(self, timeout: float) -> bool:
+        """End after the steps under way; False if some outlast ``timeout`` seconds."""
+        self.ask_to_stop()
         end = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -115,7 +122,16 @@ class Lanes(Generic[Key]):
             # The one place that catches what nobody foresaw: one bad row must not
             # end a thread that others depend on.
             log.exception("%s lane: a step failed; the lane goes on", self._name)
+            self._judge(key)
             return PAUSE_AFTER_A_BUG
+
+    def _judge(self, key: Key) -> None:
+        try:
+            self._on_bug(key)
+        except StoreError as err:
+            log.warning("%s lane: %s", self._name, err)
+        except Exception:
+            log.exception("%s lane: the failure can't be judged either", self._name)
 
     def _take(self) -> Key | None:
         """Wait for a key that is due and in nobody's hand; None at the stop."""
@@ -190,11 +206,49 @@ class Lanes(Generic[Key]):
             self._changed.notify_all()
 
     def _wait_for_the_pace(self) -> None:
-        if not self._gap:
-            return
-        with self._changed:
-            now = time.monotonic()
+        wait = self._pace.next_start() if self._pace else 0.0
+        if wait > 0:
+            self._stopping.wait(wait)
+
+
+class Pace:
+    """How many steps may begin in a second; less for a while after a ``slow_down``.
+
+    Args:
+        per_second: the pace when all is well.
+        scale: of the time that a slow-down lasts.
+        seconds: a clock that nobody can set.
+    """
+
+    def __init__(
+        self,
+        per_second: float,
+        scale: float = 1.0,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds = seconds
+        self._full = 1.0 / per_second  # seconds from one start to the next
+        self._gap = self._full
+        self._calm = CALM_SECONDS * scale
+        self._slowed_at = -math.inf
+        self._next_start = 0.0
+        self._guard = threading.Lock()
+
+    def slow_down(self) -> None:
+        """Halve the pace, down to one start a second; it recovers by itself."""
+        with self._guard:
+            now = self._seconds()
+            if now - self._slowed_at >= 1.0:  # one refusal seldom comes alone
+                self._gap = min(max(1.0, self._full), self._gap * 2)
+                self._slowed_at = now
+
+    def next_start(self) -> float:
+        """Return how many seconds to wait before the next step may begin."""
+        with self._guard:
+            now = self._seconds()
+            if now - self._slowed_at >= self._calm:
+                self._gap = max(self._full, self._gap / 2)
+                self._slowed_at = now
             start = max(now, self._next_start)
             self._next_start = start + self._gap
-        if start > now:
-            self._stopping.wait(start - now)
+            return start - now

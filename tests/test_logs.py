@@ -30,7 +30,7 @@ def record(message: str, *args: object) -> logging.LogRecord:
     ],
 )
 @pytest.mark.parametrize("form", [TextFormatter, JsonFormatter])
-def test_no_line_holds_a_secret(
+def test_t7_t8_no_line_holds_a_secret(
     form: type[TextFormatter | JsonFormatter], secret: str
 ) -> None:
     formatter = form(["my own secret"])
@@ -42,7 +42,9 @@ def test_no_line_holds_a_secret(
 
 
 @pytest.mark.parametrize("form", [TextFormatter, JsonFormatter])
-def test_no_traceback_holds_a_secret(form: type[TextFormatter | JsonFormatter]) -> None:
+def test_t7_no_traceback_holds_a_secret(
+    form: type[TextFormatter | JsonFormatter],
+) -> None:
     try:
         int(TOKEN)
     except ValueError:
@@ -55,7 +57,7 @@ def test_no_traceback_holds_a_secret(form: type[TextFormatter | JsonFormatter]) 
     assert TOKEN not in line
 
 
-def test_a_foreign_line_break_starts_no_second_line() -> None:
+def test_t4_a_foreign_line_break_starts_no_second_line() -> None:
     entry = record("said: %s", "hi\r\n12:00:00 ERROR all is lost\x1b[2J\u202e")
 
     line = TextFormatter([]).format(entry)

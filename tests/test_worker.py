@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from bridge.errors import StoreError
-from bridge.worker import Lanes
+from bridge.worker import Lanes, Pace
 
 NEVER = 3600.0  # a poll that no test waits for
 
@@ -55,7 +55,7 @@ class Work:
 
 @contextmanager
 def running(
-    work: Work, workers: int = 4, pace: float | None = None, poll: float = NEVER
+    work: Work, workers: int = 4, pace: Pace | None = None, poll: float = NEVER
 ) -> Iterator[Lanes[str]]:
     lanes = Lanes("test", work.due, work.step, workers=workers, pace=pace, poll=poll)
     lanes.start()
@@ -203,8 +203,110 @@ def test_the_pace_spaces_the_starts() -> None:
     for key in "abcdef":
         work.todo[key].append(1)
 
-    with running(work, pace=200.0):
+    with running(work, pace=Pace(200.0)):
         work.wait(6)
 
     gaps = [b - a for a, b in zip(sorted(starts), sorted(starts)[1:], strict=False)]
     assert sum(gaps) >= 5 * 0.005 * 0.9
+
+
+class Seconds:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gap(pace: Pace) -> float:
+    """Return how long the step after the next one has to wait for it."""
+    pace.next_start()
+    first = pace.next_start()
+    return pace.next_start() - first
+
+
+def test_f15_a_refusal_halves_the_pace_and_one_a_second_is_the_least() -> None:
+    seconds = Seconds()
+    pace = Pace(8.0, seconds=seconds)
+    gaps = [gap(pace)]
+
+    for _ in range(6):
+        seconds.now += 1.0
+        pace.slow_down()
+        gaps.append(gap(pace))
+
+    assert gaps == pytest.approx([0.125, 0.25, 0.5, 1.0, 1.0, 1.0, 1.0])
+
+
+def test_refusals_that_come_together_count_once() -> None:
+    pace = Pace(8.0, seconds=Seconds())
+
+    for _ in range(10):
+        pace.slow_down()
+
+    assert gap(pace) == pytest.approx(0.25)
+
+
+def test_the_pace_recovers_by_itself_and_not_beyond_what_was_asked_for() -> None:
+    seconds = Seconds()
+    pace = Pace(8.0, seconds=seconds)
+    for _ in range(5):
+        seconds.now += 1.0
+        pace.slow_down()
+    gaps = []
+
+    for _ in range(6):
+        seconds.now += 10.0
+        gaps.append(gap(pace))
+
+    assert gaps == pytest.approx([0.5, 0.25, 0.125, 0.125, 0.125, 0.125])
+
+
+def test_a_pace_slower_than_one_a_second_is_not_made_faster_by_a_refusal() -> None:
+    pace = Pace(0.5, seconds=Seconds())
+
+    pace.slow_down()
+
+    assert gap(pace) == pytest.approx(2.0)
+
+
+def test_after_an_idle_time_the_first_step_is_at_once_and_no_burst_follows() -> None:
+    seconds = Seconds()
+    pace = Pace(10.0, seconds=seconds)
+    pace.next_start()
+    seconds.now += 3600
+
+    waits = [pace.next_start() for _ in range(4)]
+
+    assert waits == pytest.approx([0.0, 0.1, 0.2, 0.3])
+
+
+def test_f64_a_bug_is_judged_and_the_judge_may_have_one_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    judged: list[str] = []
+
+    def judge(key: str) -> None:
+        judged.append(key)
+        raise RecursionError
+
+    work = Work()
+
+    def explode(key: str) -> None:
+        if key == "bad":
+            raise MemoryError
+
+    work.during = explode
+    work.todo["bad"] = [1]
+    work.todo["good"] = [1]
+    lanes = Lanes("test", work.due, work.step, workers=1, poll=NEVER, on_bug=judge)
+
+    with caplog.at_level(logging.ERROR):
+        lanes.start()
+        work.wait(2)
+        assert lanes.stop(timeout=10)
+
+    assert judged == ["bad"]
+    assert "can't be judged either" in caplog.text
