@@ -17,7 +17,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Engine, NullPool, create_engine, text
 
 import bridge
 from bridge.sandbox.green_api import GreenApiSandbox
@@ -33,12 +33,13 @@ BOT_TOKEN = "xoxb-4711-canary-c0ffee0bot"
 APP_TOKEN = "xapp-1-A0BRIDGE-4711-canary-c0ffee0app"
 SIGNING_SECRET = "c0ffee0516e1c0ffee0516e1c0ffee05"
 GREEN_TOKEN = "c0ffee09ree2c0ffee09ree2c0ffee09ree2c0ffee09ree2c0"
-SECRETS = (BOT_TOKEN, APP_TOKEN, SIGNING_SECRET, GREEN_TOKEN)
+WEBHOOK_TOKEN = "c0ffee0webh00kc0ffee0webh00kc0ffee0webh00k"
+SECRETS = (BOT_TOKEN, APP_TOKEN, SIGNING_SECRET, GREEN_TOKEN, WEBHOOK_TOKEN)
 
 SCALE = 0.05  # a second of the bridge's own waiting takes so many real ones
 TRACE = "Traceback"  # what a bug leaves in the log
 PATIENCE = 20.0  # real seconds until a test that waits gives up: a limit, no measure
-LOOK = 0.005  # real seconds between two looks at the store
+LOOK = 0.01  # real seconds between two looks at the store
 REPOSITORY = Path(bridge.__file__).parents[1]
 
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
@@ -62,6 +63,8 @@ class RunningBridge:
             **settings,
         }
         self.printed = ""  # by other commands, for whoever may read the outbox
+        self.pages = ""  # what its web server answered
+        self.is_mute = False  # started with stdout and stderr closed
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -98,9 +101,12 @@ class RunningBridge:
     def launch(self, **settings: str) -> None:
         """Start it and do not wait."""
         assert self._process is None, "it runs already"
+        command = [sys.executable, "-m", "bridge", "run"]
+        if self.is_mute:
+            command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command]
         with (self.folder / "output.txt").open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bridge", "run"],
+                command,
                 cwd=self.folder,
                 env=self._environment(settings),
                 stdin=subprocess.DEVNULL,
@@ -134,10 +140,14 @@ class RunningBridge:
             self._process.wait(PATIENCE)
             self._process = None
 
+    def send_signal(self, which: signal.Signals) -> None:
+        """Send it a signal and do not wait."""
+        assert self._process is not None
+        self._process.send_signal(which)
+
     def ask_to_stop(self) -> None:
         """Send SIGTERM and do not wait."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
         """Return the exit code of a process that ends by itself."""
@@ -185,7 +195,9 @@ class RunningBridge:
             # of it would meet a closed connection, and that would eat the answer.
             connection.endheaders((body or b"")[:100_000])
             answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            text = answer.read().decode()
+            self.pages += "" if verb == "POST" and "slack" in path else text
+            return answer.status, text
         finally:
             connection.close()
 
@@ -194,6 +206,12 @@ class World:
     """The emulators, the bridge between them, and what the tests ask of them.
 
     Tests share one, so each takes a channel, a person and a number of its own.
+
+    Args:
+        scale: real seconds that a second of the bridge and of GREEN-API takes.
+        notifications: GREEN-API tells of states, echoes and receipts, and its journal
+            fills; a new instance does neither.
+        settings: of the bridge, besides those that tie it to the emulators.
 
     Attributes:
         on_slack: a test's hook, called with method and arguments of each request.
@@ -205,16 +223,25 @@ class World:
         transport: Transport,
         *,
         slack: SlackSandbox | None = None,
+        green: GreenApiSandbox | None = None,
         database_url: str | None = None,
+        scale: float = SCALE,
+        notifications: bool = False,
         **settings: str,
     ) -> None:
         self.transport = transport
         self.slack = slack or make_slack()
-        self.green = GreenApiSandbox(token=GREEN_TOKEN)
+        self.green = green or make_green(scale, notifications=notifications)
         self.server = SandboxServer([self.slack.blueprint(), self.green.blueprint()])
         self.server.start()
         self.bridge = RunningBridge(
-            folder, {**self._settings(transport), **settings, **_database(database_url)}
+            folder,
+            {
+                "BRIDGE_TIME_SCALE": str(scale),
+                **self._settings(transport),
+                **settings,
+                **_database(database_url),
+            },
         )
         if transport == "http":
             address = f"http://127.0.0.1:{self.bridge.port}/slack/events"
@@ -225,8 +252,7 @@ class World:
         self.requests: list[tuple[str, Json]] = []  # every call of the Web API, raw
         self.slack.on_request = self._note_request
         self._numbers = itertools.count(1)
-        address = self.database_url.replace("postgresql://", "postgresql+psycopg://")
-        self._engine = create_engine(address, poolclass=NullPool)
+        self._engine = _engine(self.database_url)
 
     def _settings(self, transport: Transport) -> dict[str, str]:
         way_in = {
@@ -252,6 +278,7 @@ class World:
         self.bridge.kill()
         self.server.stop()
         self.green.close()
+        self._engine.dispose()
         assert leaks(self) == []
         tracebacks = [line for line in self.bridge.output.splitlines() if TRACE in line]
         assert tracebacks == []
@@ -267,6 +294,8 @@ class World:
         self.green.clear_faults()
         self.green.set_state("authorized")
         self.green.switches.when_unauthorized = "queue"
+        self.green.journal.lag = 0.0
+        self.green.journal.rewrite = None
 
     # --- a fresh corner for a test ------------------------------------------------
 
@@ -300,12 +329,45 @@ class World:
         return [m for m in self.slack.messages(channel) if m.get("user") == BOT_USER]
 
     def replies(self, channel: str) -> list[str]:
-        """Return the text of every reply under the root cards of a channel."""
+        """Return the text of every answer under the root cards of a channel."""
+        return [line["text"] for line in self.lines(channel) if not is_note(line)]
+
+    def further(self, channel: str) -> list[str]:
+        """Return the text of every line in the threads that came after the answer."""
+        return [line["text"] for line in self.lines(channel) if is_note(line)]
+
+    def lines(self, channel: str) -> list[Json]:
+        """Return every message under the root cards of a channel."""
         return [
-            reply["text"]
+            line
             for root in self.roots(channel)
-            for reply in self.slack.thread(channel, root["ts"])[1:]
+            for line in self.slack.thread(channel, root["ts"])[1:]
         ]
+
+    def buttons(self, channel: str) -> list[str]:
+        """Return the ids of all buttons that a channel's threads show."""
+        return [
+            element["action_id"]
+            for line in self.lines(channel)
+            for block in line.get("blocks", [])
+            for element in block.get("elements", [])
+            if element.get("type") == "button"
+        ]
+
+    def press(self, channel: str, button: str, user: str = "U0DANA", **how: Any) -> Any:
+        """Press a button of the one answer in a channel; see ``SlackSandbox.press``."""
+        (line,) = [each for each in self.lines(channel) if not is_note(each)]
+        return self.slack.press(user, channel, line["ts"], button, **how)
+
+    def wait_for_answer(self, channel: str, words: str) -> str:
+        """Return the one answer in a channel once it says these words."""
+
+        def said() -> str | None:
+            return next((r for r in self.replies(channel) if words in r), None)
+
+        answer: str = self.wait_for(said)
+        assert len(self.replies(channel)) == 1
+        return answer
 
     def settle(self, channel: str) -> None:
         """Wait until every command typed in a channel has its last word."""
@@ -382,12 +444,14 @@ class World:
     def wait_for_rest(self) -> None:
         """Wait until nothing has to be sent and Slack was told everything."""
         self.wait_for(lambda: not self._owed())
-        assert self.rows("SELECT * FROM lanes") == []
+        lanes = self.rows("SELECT * FROM lanes")
+        assert lanes == [], lanes[:3]
 
     def _owed(self, channel: str = "%") -> list[Any]:
         query = (
-            "SELECT id FROM deliveries WHERE channel_id LIKE :channel AND "
-            "(status IN ('queued', 'held', 'sending') OR report_at IS NOT NULL)"
+            "SELECT id FROM deliveries WHERE coalesce(channel_id, '') LIKE :channel"
+            " AND (status IN ('queued', 'held', 'sending', 'unknown')"
+            " OR report_at IS NOT NULL)"
         )
         return self.rows(query, channel=channel)
 
@@ -397,12 +461,26 @@ def open_world(
     folder: Path, transport: Transport = "socket", **options: Any
 ) -> Iterator[World]:
     """Yield a world whose bridge is ready; end it afterwards."""
+    with make_world(folder, transport, **options) as world:
+        world.bridge.start()
+        yield world
+
+
+@contextmanager
+def make_world(
+    folder: Path, transport: Transport = "socket", **options: Any
+) -> Iterator[World]:
+    """Yield a world whose bridge is not started; end it afterwards."""
     world = World(folder, transport, **options)
     try:
-        world.bridge.start()
         yield world
     finally:
         world.close()
+
+
+def make_green(scale: float = SCALE, **options: Any) -> GreenApiSandbox:
+    """Return an instance whose time passes as fast as that of the bridge."""
+    return GreenApiSandbox(token=GREEN_TOKEN, speed=1 / scale, **options)
 
 
 def make_slack(**options: Any) -> SlackSandbox:
@@ -417,17 +495,29 @@ def leaks(world: World) -> list[str]:
     logged = world.bridge.output
     sent = {accepted.text for accepted in world.green.ledger if len(accepted.text) > 15}
     numbers = {accepted.chat_id.partition("@")[0] for accepted in world.green.ledger}
-    printed = logged + world.bridge.printed
+    shown = logged + world.bridge.pages
+    printed = shown + world.bridge.printed
     found += [f"{word} in the output" for word in SECRETS if word in printed]
-    found += [f"{word} in the output" for word in sent | numbers if word in logged]
+    found += [f"{word} in the output" for word in sent | numbers if word in shown]
     to_slack = json.dumps(world.requests, ensure_ascii=False)
     to_slack += json.dumps([e.data for e in world.slack.log.since(kind="ephemeral")])
     found += [f"{word} in Slack" for word in SECRETS if word in to_slack]
     found += [f"{word} in Slack" for word in numbers if word in to_slack]
-    for path in (world.bridge.folder / "data").glob("bridge.db*"):
-        content = path.read_bytes()
+    for path in (world.bridge.folder / "data").rglob("*"):  # outbox, spool, marker …
+        content = path.read_bytes() if path.is_file() else b""
         found += [f"{w} in {path.name}" for w in SECRETS if w.encode() in content]
     return found
+
+
+def at_the_post(action: Callable[[], Any]) -> Callable[[str, Any], None]:
+    """Return a hook for GREEN-API that acts at the first ``sendMessage`` it meets."""
+    first = itertools.count()
+
+    def act(method: str, _body: Any) -> None:
+        if method == "sendMessage" and next(first) == 0:
+            action()
+
+    return act
 
 
 def in_parallel(*steps: Callable[[], Any]) -> list[Any]:
@@ -443,5 +533,18 @@ def free_port() -> int:
         return port
 
 
+def is_note(line: Json) -> bool:
+    """Whether a line is a further one, which the answer can't be edited to say."""
+    key = str(line.get("metadata", {}).get("event_payload", {}).get("k", ""))
+    return key.partition(":")[2] in {"undelivered", "stuck", "no_receipt"}
+
+
 def _database(url: str | None) -> dict[str, str]:
     return {"DATABASE_URL": url} if url else {}
+
+
+def _engine(url: str) -> Engine:
+    if url.startswith("sqlite"):  # a test may put another file in its place
+        return create_engine(url, poolclass=NullPool)
+    address = url.replace("postgresql://", "postgresql+psycopg://")
+    return create_engine(address, isolation_level="AUTOCOMMIT")

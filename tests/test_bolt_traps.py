@@ -31,6 +31,7 @@ from tests.harness import (
     PATIENCE,
     SIGNING_SECRET,
     World,
+    at_the_post,
     in_parallel,
     make_slack,
     open_world,
@@ -232,7 +233,7 @@ def test_a_retry_number_in_the_headers_drops_nothing(world: World) -> None:
 
 
 @HTTP_ONLY
-def test_the_same_signed_bytes_three_times_are_one_message(world: World) -> None:
+def test_t2_the_same_signed_bytes_three_times_are_one_message(world: World) -> None:
     room = world.room()
     payload = command_payload(room, f"{world.number()} replayed")
     body = urlencode(payload).encode()
@@ -248,7 +249,7 @@ def test_the_same_signed_bytes_three_times_are_one_message(world: World) -> None
 
 
 @HTTP_ONLY
-def test_a_command_whose_ack_is_lost_is_carried_out_once(world: World) -> None:
+def test_f35_a_command_whose_ack_is_lost_is_carried_out_once(world: World) -> None:
     room = world.room()
     body = urlencode(command_payload(room, f"{world.number()} ack is lost")).encode()
 
@@ -303,33 +304,44 @@ def test_events_are_acked_while_slack_answers_none_of_our_calls(world: World) ->
 
 
 @SOCKET_ONLY
-@pytest.mark.parametrize("drop", ["before", "after"])
-def test_slack_sdk_itself_never_posts_again(world: World, drop: Any) -> None:
+def test_slack_sdk_itself_never_posts_again(world: World) -> None:
     room, dropped = world.room(), 3
-    world.slack.fault("chat.postMessage", times=dropped, drop=drop)
+    world.slack.fault("chat.postMessage", times=dropped, drop="before")
 
-    world.type(room, f"{world.number()} dropped {drop}")
+    world.type(room, f"{world.number()} dropped before")
 
     world.settle(room)
-    (row,) = world.rows(
-        "SELECT id FROM deliveries WHERE text = :text", text=f"dropped {drop}"
-    )
+    (row,) = world.rows("SELECT id FROM deliveries WHERE text = 'dropped before'")
     said = world.bridge.output
     ours = [line for line in said.splitlines() if row.id in line and "not told" in line]
     assert len(ours) == dropped  # each dropped request was an attempt of our own
     assert len(world.calls("chat.postMessage", room)) == dropped + 2
 
 
+@SOCKET_ONLY
+def test_f49_neither_slack_sdk_nor_the_bridge_posts_again_what_slack_took(
+    world: World,
+) -> None:
+    room = world.room()
+    world.slack.fault("chat.postMessage", times=2, drop="after")
+
+    world.type(room, f"{world.number()} dropped after")
+
+    assert "idMessage" in world.answer_in(room)
+    assert len(world.roots(room)) == 1
+    assert len(world.calls("chat.postMessage", room)) == 2
+
+
 # --- a store that is slow -------------------------------------------------------------
 
 
 @SOCKET_ONLY
-def test_a_locked_store_keeps_what_came_before_and_refuses_what_comes_in(
+def test_f36_f37_a_locked_store_keeps_what_came_before_and_refuses_what_comes_in(
     world: World,
 ) -> None:
     before, during, after = world.room(), world.room(), world.room()
     with locked_store(world) as (lock, is_locked):
-        world.green.on_executed = lambda *_: lock()
+        world.green.on_executed = at_the_post(lock)
         world.type(before, f"{world.number()} came before the lock")
         world.wait_for(is_locked)
         commands = in_parallel(
@@ -379,7 +391,7 @@ CUTS = {
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_when_one_connection_ends_the_other_one_serves(
+def test_f53_when_one_connection_ends_the_other_one_serves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: str
 ) -> None:
     with open_world(tmp_path) as world:
@@ -402,7 +414,7 @@ def test_when_one_connection_ends_the_other_one_serves(
     lost.join()
 
 
-def test_a_command_whose_ack_is_lost_on_the_socket_is_carried_out_once(
+def test_f35_a_command_whose_ack_is_lost_on_the_socket_is_carried_out_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_world(tmp_path, slack=make_slack(speed=3)) as world:
@@ -506,7 +518,7 @@ def odd_requests(body: bytes) -> dict[str, tuple[bytes, dict[str, Any]]]:
 
 
 @HTTP_ONLY
-def test_a_request_that_slack_did_not_sign_is_refused_and_not_quoted(
+def test_t1_t3_t4_a_request_that_slack_did_not_sign_is_refused_and_not_quoted(
     world: World,
 ) -> None:
     text = f"{world.number()} forged\nFAKE LINE in the log"
@@ -550,10 +562,10 @@ def test_slacks_own_checks_of_the_address_are_answered(world: World) -> None:
 
 
 @HTTP_ONLY
-def test_bad_signatures_and_slow_clients_keep_nobody_out(world: World) -> None:
+def test_f62_bad_signatures_and_slow_clients_keep_nobody_out(world: World) -> None:
     address = ("127.0.0.1", world.bridge.port)
     half = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"
-    idle = [socket.create_connection(address, PATIENCE) for _ in range(100)]
+    idle = [socket.create_connection(address, PATIENCE) for _ in range(200)]
     try:
         for connection in idle:
             connection.sendall(half.encode())
