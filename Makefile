@@ -14,14 +14,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 unexport PIP_PREFIX PIP_TARGET PYTHONHOME PYTHONPATH
 
-.PHONY: help demo test check bench chaos e2e clean
+.PHONY: help demo test check bench chaos sweep e2e clean
 
 help:
 	@echo 'make demo    play a short tour: no account, nothing leaves this machine'
 	@echo 'make test    run the tests'
 	@echo 'make check   format, lint, types, import rules and tests: what CI runs'
 	@echo 'make bench   measure the bridge beside a bare Bolt app'
-	@echo 'make chaos   kill the bridge between any two steps (slow)'
+	@echo 'make chaos   let everything go wrong for a minute; count what was promised'
+	@echo 'make sweep   die at every crash point there is, and other slow tests'
 	@echo 'make e2e     install it as users do and try these commands (slow, needs a network)'
 	@echo 'make clean   remove .venv and everything else that was made here'
 	@echo
@@ -46,6 +47,9 @@ bench: $(VENV)/.ready-test
 	@$(RUN) bench $(ARGS)
 
 chaos: $(VENV)/.ready-test
+	@$(RUN) chaos $(ARGS)
+
+sweep: $(VENV)/.ready-test
 	@$(RUN) pytest -m chaos $(ARGS)
 
 e2e: $(VENV)/.ready-test
