@@ -393,6 +393,20 @@ def test_a_hold_is_told_once_edited_when_it_changes_and_ended(
     assert "over" in end.card.headline
 
 
+def test_two_holds_within_a_second_are_two_lines(
+    desk: Watch, slack: FakeSlack, green_api: FakeGreenApi, clock: FakeClock
+) -> None:
+    for state in ("blocked", "authorized", "blocked"):
+        green_api.state = state
+        look_soon(desk)
+        watch(desk)
+        tell_admins(desk)
+        clock.advance(0.1)
+
+    first, end, second = slack.lines
+    assert (first.thread_ts, end.thread_ts, second.thread_ts) == (None, first.ts, None)
+
+
 @pytest.mark.parametrize(("state", "patience"), [("starting", 300)])
 def test_what_passes_by_itself_is_told_only_when_it_lasts(
     desk: Watch,

@@ -193,7 +193,7 @@ def _tell_the_hold(desk: Watch, account: Account, hold: Reason) -> None:
         desk.accounts.told(hold, account.line)
         return
     since = account.hold_at or desk.clock()
-    card = replace(card, key=f"hold:{since:%Y%m%dT%H%M%S}")
+    card = replace(card, key=f"hold:{since:%Y%m%dT%H%M%S.%f}")
     desk.accounts.told(hold, _post_once(desk, _channel(desk), card, since))
 
 
