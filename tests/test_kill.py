@@ -249,6 +249,8 @@ def test_f26_where_the_bot_may_not_read_a_line_may_be_there_twice_but_not_be_mis
     failure = PowerFailure(world, moment)
     if moment is REPLY_EXECUTED:
         show_the_card_first(world, room, moment)
+    else:
+        keep_the_post_back(world)
 
     world.type(room, f"{world.number()} {words}")
     failure.survive(heals=False)

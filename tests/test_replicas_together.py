@@ -162,12 +162,15 @@ def at_a_post(
     return done
 
 
-def test_f57_of_200_commands_each_leaves_once_and_in_order_though_a_copy_is_killed(
-    company: Company,
+@pytest.mark.parametrize(
+    "chat_count", [6, pytest.param(20, marks=pytest.mark.chaos)], ids="{} chats".format
+)
+def test_f57_each_command_leaves_once_and_in_order_though_a_copy_is_killed(
+    company: Company, chat_count: int
 ) -> None:
     world = company.world
-    killed = at_a_post(company, 40, RunningBridge.kill)
-    chats = [(world.number(), world.room()) for _ in range(20)]
+    killed = at_a_post(company, chat_count * 2, RunningBridge.kill)
+    chats = [(world.number(), world.room()) for _ in range(chat_count)]
 
     def type_ten(number: str, room: str) -> list[bool]:
         acks = [world.type(room, f"{number} {number[-2:]}/{n}.") for n in range(10)]
@@ -191,7 +194,8 @@ def test_f57_of_200_commands_each_leaves_once_and_in_order_though_a_copy_is_kill
             # Begun by the killed copy, and never arrived: only a person can tell.
             is_honest = status_of[chat_id, words] == "unconfirmed"
             assert is_honest != (words in sent)
-    assert len(ledger) + COPIES * 32 > len(rows)
+    # One copy died once, and a chat's texts leave one at a time.
+    assert len(rows) - len(ledger) <= chat_count
     company.check()
 
 

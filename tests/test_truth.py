@@ -111,8 +111,8 @@ def lost(stage: Stage) -> dict[str, str]:
     rooms["lid"] = stage.lose("as a lid", drop="after")
     rooms["twins"], number = stage.world.room(), stage.world.number()
     stage.world.green.fault(drop="before", chat_id=f"{number[1:]}@c.us")
-    for _ in range(2):
-        stage.world.type(rooms["twins"], f"{number} twins")
+    for person in (DANA, ADMIN):
+        stage.world.type(rooms["twins"], f"{number} twins", person)
     for room in rooms.values():
         stage.world.settle(room)
     return rooms
@@ -349,7 +349,9 @@ def test_f59_fifty_presses_at_once_send_it_again_once(
     world.settle(room)
     assert {press.outcome for press in pressed} == {"acked"}
     assert len(world.ledger("decide on crowd")) == 1
-    assert _statuses(world, "decide on crowd") == ["closed", "accepted"]
+    # If this answer was late, and so lost as well, either twin may be the one found.
+    assert len(_statuses(world, "decide on crowd")) == 2
+    assert _statuses(world, "decide on crowd").count("accepted") == 1
 
 
 def test_f59_the_same_press_delivered_five_times_counts_once(

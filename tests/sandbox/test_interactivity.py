@@ -28,7 +28,7 @@ BLOCKS = [{"type": "actions", "elements": [BUTTON]}]
 
 @pytest.fixture
 def slack():
-    return SlackSandbox(speed=10, burst=100)
+    return SlackSandbox(speed=3, burst=100)
 
 
 @pytest.fixture
