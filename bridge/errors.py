@@ -22,6 +22,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -75,6 +76,22 @@ class TooMany(NotStored):
     def __init__(self, crowd: Crowd) -> None:
         super().__init__(f"too many for one {crowd}")
         self.crowd = crowd
+
+
+class SameAgain(NotStored):
+    """The same person asked for the same a moment ago.
+
+    Perhaps they were told that it failed, because the ack was lost on its way.
+
+    Attributes:
+        first: the id of the delivery that exists.
+        ago: since when.
+    """
+
+    def __init__(self, first: str, ago: timedelta) -> None:
+        super().__init__("the same again")
+        self.first = first
+        self.ago = ago
 
 
 class SendError(BridgeError):

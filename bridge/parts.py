@@ -50,10 +50,14 @@ def open_outbox(settings: Settings) -> Store:
         StoreError: it can't be used.
     """
     spool = settings.data_dir / "answers.spool"
+    schedule = make_schedule(settings)
     limits = Limits(
-        settings.max_waiting, settings.max_waiting_per_chat, settings.max_per_minute
+        settings.max_waiting,
+        settings.max_waiting_per_chat,
+        settings.max_per_minute,
+        schedule.between_same(),
     )
-    return open_store(settings.store_url, make_schedule(settings), spool, limits)
+    return open_store(settings.store_url, schedule, spool, limits)
 
 
 def make_marker(settings: Settings, store: Store) -> Marker:

@@ -30,6 +30,10 @@ class Schedule:
         """Return how long a delivery may wait before it is too old to be sent."""
         return self.time_to_live * self.scale
 
+    def between_same(self) -> timedelta:
+        """Return how long the same person's same text looks like a mistake."""
+        return timedelta(seconds=60) * self.scale
+
     def after_failure(self, attempts: int, asked: float | None = None) -> timedelta:
         """Return the pause after an attempt that certainly was not accepted.
 

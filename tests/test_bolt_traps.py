@@ -430,6 +430,22 @@ def test_f35_a_command_whose_ack_is_lost_on_the_socket_is_carried_out_once(
         assert len(world.posts("ack is lost")) == 1
 
 
+def test_f35_who_types_a_command_again_because_its_ack_was_lost_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_world(tmp_path, slack=make_slack(speed=3), scale=0.5) as world:
+        room, text = world.room(), f"{world.number()} ack is lost"
+        cut_at(monkeypatch, "ack is lost", WebSocket.hang_up)
+
+        lost = world.type(room, text)
+        again = world.type(room, text)
+
+        assert lost.outcome == "operation_timeout"
+        assert str(again.ephemeral).startswith("Not queued again")
+        assert "idMessage" in world.answer_in(room)
+        assert len(world.posts("ack is lost")) == 1
+
+
 def is_closed(entry: Entry) -> bool:
     return entry.kind == "connection" and entry.data["state"] == "closed"
 

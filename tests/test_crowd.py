@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from bridge.errors import Crowd, TooMany
-from bridge.model import Caller, ChatId, NewDelivery
+from bridge.errors import Crowd, SameAgain, TooMany
+from bridge.model import Caller, ChatId, DeliveryId, NewDelivery, Status
+from bridge.reasons import Reason
 from bridge.store import Store, open_store
 from bridge.store.crowd import Limits
 from bridge.wording import deliveries as wording
 from tests.conftest import NOW
 from tests.fakes import FakeClock
+from tests.harness import in_parallel
 
 ANN, BOB = ChatId("14155550100@c.us"), ChatId("14155550101@c.us")
 TTL = timedelta(minutes=15)
@@ -24,7 +27,7 @@ Open = Callable[..., Store]
 def opened(database_url: str) -> Iterator[Open]:
     stores: list[Store] = []
 
-    def open_limited(**limits: int) -> Store:
+    def open_limited(**limits: Any) -> Store:
         nothing = {"waiting": 0, "waiting_per_chat": 0, "per_minute": 0}
         store = open_store(database_url, limits=Limits(**{**nothing, **limits}))
         store.replicas.join(NOW)
@@ -105,3 +108,105 @@ def test_without_limits_everything_is_taken(opened: Open, clock: FakeClock) -> N
         ask(store, clock, n)
 
     assert store.outbox.waiting()[0] == 30
+
+
+# --- the same again -------------------------------------------------------------------
+
+MINUTE = timedelta(minutes=1)
+
+
+def say(
+    store: Store,
+    clock: FakeClock,
+    source: str,
+    *,
+    chat_id: ChatId = ANN,
+    text: str = "Hello",
+    user: str | None = "U1",
+) -> str:
+    caller = Caller(user, "T1", "C1") if user else None
+    new = NewDelivery(source, chat_id, text, caller)
+    return store.outbox.add(new, clock(), TTL).id
+
+
+def test_the_same_typed_again_within_a_minute_is_refused_and_names_the_first(
+    opened: Open, clock: FakeClock
+) -> None:
+    store = opened(between_same=MINUTE)
+    first = say(store, clock, "one")
+    clock.advance(12)
+
+    with pytest.raises(SameAgain) as caught:
+        say(store, clock, "two")
+
+    said = wording.not_stored(caught.value)
+    assert "12 s ago" in said
+    assert f"/whatsapp status {first[:8]}" in said
+    assert store.outbox.waiting()[0] == 1
+
+
+def test_it_is_the_same_for_a_minute(opened: Open, clock: FakeClock) -> None:
+    store = opened(between_same=MINUTE)
+    say(store, clock, "one")
+    clock.advance(60)
+
+    say(store, clock, "two")
+
+    assert store.outbox.waiting()[0] == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"chat_id": BOB}, {"text": "hello"}, {"user": "U2"}, {"user": None}],
+    ids=str,
+)
+def test_what_differs_is_not_the_same(
+    opened: Open, clock: FakeClock, other: dict[str, Any]
+) -> None:
+    store = opened(between_same=MINUTE)
+    say(store, clock, "one")
+
+    say(store, clock, "two", **other)
+
+    assert store.outbox.waiting()[0] == 2
+
+
+def test_the_command_line_may_say_it_twice(opened: Open, clock: FakeClock) -> None:
+    store = opened(between_same=MINUTE)
+    say(store, clock, "one", user=None)
+
+    say(store, clock, "two", user=None)
+
+    assert store.outbox.waiting()[0] == 2
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.EXPIRED])
+def test_what_certainly_was_not_sent_may_be_asked_for_again(
+    opened: Open, clock: FakeClock, status: Status
+) -> None:
+    store = opened(between_same=MINUTE)
+    first = store.outbox.get(DeliveryId(say(store, clock, "one")))
+    assert first is not None
+    store.outbox.drop(first, status, Reason.BAD_REQUEST, clock())
+
+    say(store, clock, "two")
+
+    assert store.outbox.waiting()[0] == 1
+
+
+def test_of_two_copies_that_hear_the_same_at_once_one_takes_it(
+    opened: Open, clock: FakeClock
+) -> None:
+    stores = [opened(between_same=MINUTE), opened(between_same=MINUTE)]
+
+    def outcome(n: int) -> bool:
+        try:
+            say(stores[n], clock, f"copy {n}")
+        except SameAgain:
+            return False
+        return True
+
+    taken = in_parallel(lambda: outcome(0), lambda: outcome(1))
+
+    assert sorted(taken) == [False, True]
+    assert stores[0].outbox.waiting()[0] == 1

@@ -122,6 +122,7 @@ class Outbox:
             NotStored: the deadline passed.
             NoRoom: the disk is nearly full.
             TooMany: one more would only wait.
+            SameAgain: the same person just asked for the same.
             CommitUnknown: the database was lost in the middle of the commit and can't
                 be asked: it may be stored.
             StoreError: the database can't store anything at the moment.

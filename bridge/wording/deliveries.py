@@ -12,6 +12,7 @@ from bridge.errors import (
     Crowd,
     NoRoom,
     NotStored,
+    SameAgain,
     StoreError,
     TooMany,
 )
@@ -148,6 +149,16 @@ NOT_SURE = (
 NOT_DECIDED = "Nothing was done: the bridge could not save it. Press again."
 
 
+def same_again(err: SameAgain) -> str:
+    """The ephemeral answer to a command that came twice, though typed twice."""
+    return (
+        "Not queued again: you asked for the same message to the same chat "
+        f"{_age(err.ago.total_seconds())}. How it stands: "
+        f"/whatsapp status {err.first[:8]}. To send it twice, wait a minute and "
+        "type it again."
+    )
+
+
 def not_stored(err: NotStored | StoreError) -> str:
     """The ephemeral answer to a command that was not stored."""
     match err:
@@ -155,6 +166,8 @@ def not_stored(err: NotStored | StoreError) -> str:
             return NOT_SURE
         case TooMany():
             return TOO_MANY[err.crowd]
+        case SameAgain():
+            return same_again(err)
         case NoRoom():
             return NO_ROOM
         case _:
