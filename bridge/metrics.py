@@ -27,6 +27,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from bridge.figures import ACCOUNT_STATES, AccountView, Standing
+from bridge.model import ReceiptStatus
 from bridge.ports import Clock
 from bridge.reasons import Reason
 
@@ -81,6 +82,13 @@ class Metrics:
             registry=registry,
             buckets=DELIVERY_BUCKETS,
         )
+        self._ticks = Histogram(
+            "bridge_receipt_seconds",
+            "From a stored command to what WhatsApp says of its message.",
+            ["status"],
+            registry=registry,
+            buckets=DELIVERY_BUCKETS,
+        )
         self._answers = Counter(
             "bridge_green_api_answers",
             "Requests to GREEN-API by method and kind of answer.",
@@ -103,6 +111,10 @@ class Metrics:
     def accepted(self, seconds: float) -> None:
         """Count a text accepted by GREEN-API, ``seconds`` after it was stored."""
         self._accepted.observe(max(0.0, seconds))  # a clock may be set back
+
+    def ticked(self, status: ReceiptStatus, seconds: float) -> None:
+        """Count the first receipt of a kind for a text, ``seconds`` old by then."""
+        self._ticks.labels(status).observe(max(0.0, seconds))
 
     def answered(self, method: str, kind: str) -> None:
         """Count one request to GREEN-API; what ``Transport`` observes."""

@@ -106,6 +106,7 @@ class Bridge:
             inbox=self._store.inbox,
             clock=utc_now,
             id_instance=self._settings.green_api_id_instance,
+            counted=self._metrics.ticked,
             on_receipt=self._wake,
             on_sighting=self._wake,
             on_state=lambda: look_soon(self._watch),

@@ -71,6 +71,22 @@ def test_f45_receipts_that_come_before_the_answer_count_with_it(
     assert get(any_store, head.id).status is Status.DELIVERED
 
 
+def test_f46_only_news_of_a_known_delivery_tell_its_age(
+    any_store: Store, clock: FakeClock
+) -> None:
+    add_accepted(any_store, clock(), "M1")
+    clock.advance(7)
+    evidence = any_store.evidence
+
+    told = [
+        evidence.add_receipt(each, clock())
+        for each in (receipt(SENT), receipt(SENT), receipt(READ), receipt(READ, "M2"))
+    ]
+
+    age = timedelta(seconds=7)
+    assert told == [age, None, age, None]
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations([SENT, FAILED, READ])))
 def test_f45_receipts_in_any_order_and_doubled_end_alike(
     store: Store, clock: FakeClock, order: tuple[ReceiptStatus, ...]

@@ -21,7 +21,7 @@ from prometheus_client.samples import Sample
 from bridge.errors import Retryable, SendError, StoreError, Unknown
 from bridge.figures import ACCOUNT_STATES, OPEN, Standing
 from bridge.metrics import HOLDS, Metrics, add_metrics
-from bridge.model import Status
+from bridge.model import ReceiptStatus, Status
 from bridge.reasons import Reason
 from bridge.store.database import Database
 from bridge.store.figures import Figures
@@ -163,12 +163,16 @@ def test_acks_and_deliveries_are_sorted_into_buckets(metrics: Metrics) -> None:
     metrics.acked(2.4)
     metrics.accepted(0.7)
     metrics.accepted(-5.0)
+    metrics.ticked(ReceiptStatus.READ, 40.0)
 
     assert value(metrics, "bridge_ack_seconds_bucket", le="0.025") == 1
     assert value(metrics, "bridge_ack_seconds_bucket", le="2.2") == 1
     assert value(metrics, "bridge_ack_seconds_bucket", le="2.5") == 2
     assert value(metrics, "bridge_delivery_seconds_bucket", le="1.0") == 2
     assert value(metrics, "bridge_delivery_seconds_sum") == 0.7
+    read = {"status": "read"}
+    assert value(metrics, "bridge_receipt_seconds_bucket", le="30.0", **read) == 0
+    assert value(metrics, "bridge_receipt_seconds_bucket", le="60.0", **read) == 1
 
 
 def test_f1_silence_is_counted_from_the_first_request_without_an_answer(

@@ -21,7 +21,16 @@ from datetime import datetime
 from enum import StrEnum, auto
 
 from bridge.errors import StoreError
-from bridge.model import Incoming, Irrelevant, Notice, Odd, Receipt, Sighting, StateHint
+from bridge.model import (
+    Incoming,
+    Irrelevant,
+    Notice,
+    Odd,
+    Receipt,
+    ReceiptStatus,
+    Sighting,
+    StateHint,
+)
 from bridge.ports import Clock
 from bridge.store.evidence import Evidence
 from bridge.store.inbox import Inbox
@@ -50,13 +59,17 @@ def _nobody() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """What the way in needs; the last three wake the lanes that have news."""
+    """What the way in needs; the last three wake the lanes that have news.
+
+    ``counted`` is told of each tick how old its delivery was, in seconds.
+    """
 
     parse: Parse
     evidence: Evidence
     inbox: Inbox
     clock: Clock
     id_instance: str
+    counted: Callable[[ReceiptStatus, float], None] = lambda _status, _seconds: None
     on_receipt: Callable[[], None] = _nobody
     on_sighting: Callable[[], None] = _nobody
     on_state: Callable[[], None] = _nobody
@@ -96,8 +109,7 @@ def _take(desk: Receiving, body: object) -> Outcome:
     now = desk.clock()
     match desk.parse(body, desk.id_instance, now):
         case Receipt() as receipt:
-            desk.evidence.add_receipt(receipt, now)
-            desk.on_receipt()
+            _take_receipt(desk, receipt, now)
         case Sighting() as sighting:
             desk.evidence.add_sighting(sighting, now)
             desk.on_sighting()
@@ -112,6 +124,13 @@ def _take(desk: Receiving, body: object) -> Outcome:
         case Odd(why):
             return bury(desk, body, why)
     return Outcome.TAKEN
+
+
+def _take_receipt(desk: Receiving, receipt: Receipt, now: datetime) -> None:
+    age = desk.evidence.add_receipt(receipt, now)
+    if age is not None:
+        desk.counted(receipt.status, age.total_seconds())
+    desk.on_receipt()
 
 
 def bury(desk: Receiving, body: object, why: str) -> Outcome:

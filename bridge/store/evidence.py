@@ -85,7 +85,7 @@ _ECHOES = select(
 _TAKEN = select(deliveries.c.id_message).where(
     deliveries.c.id_message.in_(bindparam("messages", expanding=True))
 )
-_CHAT_OF = select(deliveries.c.chat_id).where(THIS)
+_ORIGIN_OF = select(deliveries.c.chat_id, deliveries.c.created_at).where(THIS)
 _LOOKED = (
     update(deliveries)
     .where(THIS, deliveries.c.status.in_(list(DOUBTFUL)))
@@ -150,11 +150,15 @@ class Evidence:
 
     # --- what notifications bring -------------------------------------------------
 
-    def add_receipt(self, receipt: Receipt, now: datetime) -> None:
+    def add_receipt(self, receipt: Receipt, now: datetime) -> timedelta | None:
         """Store WhatsApp's word on a message, whoever's it turns out to be.
 
         A receipt may come before the answer that tells whose it is, twice, or in any
         order.
+
+        Returns:
+            For how long the delivery had been in the outbox; None if this is no news
+            of a delivery that is known by now.
 
         Raises:
             StoreError: nothing was stored.
@@ -169,12 +173,13 @@ class Evidence:
             added = connection.execute(self._add_receipt, row).one_or_none()
             owner = owner_of(connection, receipt.id_message)
             if owner is None:
-                return
-            chat_id = _chat_of(connection, owner)
+                return None
+            chat_id, created_at = _origin_of(connection, owner)
             if added is not None:
                 message = receipt.id_message
                 restand(connection, owner, chat_id, message, now, self._schedule)
             self._learn(connection, receipt.chat_id, chat_id, now)
+            return None if added is None else now - created_at
 
     def add_sighting(self, sighting: Sighting, now: datetime) -> None:
         """Store an echo: GREEN-API has this text under this id.
@@ -196,7 +201,7 @@ class Evidence:
             lock_message(connection, sighting.id_message)
             owner = owner_of(connection, sighting.id_message)
             if owner is not None:
-                chat_id = _chat_of(connection, owner)
+                chat_id, _ = _origin_of(connection, owner)
                 self._learn(connection, sighting.chat_id, chat_id, now)
                 return
             connection.execute(self._add_sighting, row)
@@ -299,7 +304,7 @@ class Evidence:
         id_message: MessageId,
         now: datetime,
     ) -> bool:
-        chat_id = _chat_of(connection, delivery_id)
+        chat_id, _ = _origin_of(connection, delivery_id)
         if not bind(connection, delivery_id, chat_id, id_message, now, self._schedule):
             return False
         release_lane(connection, chat_id, None)
@@ -365,6 +370,9 @@ def _taken(connection: Connection, seen: Iterable[Seen]) -> set[MessageId]:
     return set(connection.scalars(_TAKEN, {"messages": messages}))
 
 
-def _chat_of(connection: Connection, delivery_id: DeliveryId) -> ChatId:
-    chat_id: ChatId = connection.execute(_CHAT_OF, {"this": delivery_id}).scalar_one()
-    return chat_id
+def _origin_of(
+    connection: Connection, delivery_id: DeliveryId
+) -> tuple[ChatId, datetime]:
+    """Return the chat of a delivery, and when it was stored."""
+    row = connection.execute(_ORIGIN_OF, {"this": delivery_id}).one()
+    return row.chat_id, row.created_at
