@@ -108,7 +108,7 @@ class RunningBridge:
             self._process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=self._environment(settings),
+                env=self.environment(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -121,7 +121,7 @@ class RunningBridge:
         ended = subprocess.run(
             [sys.executable, "-m", "bridge", *arguments],
             cwd=self.folder,
-            env=self._environment(settings),
+            env=self.environment(settings),
             input=stdin,
             capture_output=True,
             text=True,
@@ -161,7 +161,8 @@ class RunningBridge:
         self.ask_to_stop()
         return self.wait()
 
-    def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+    def environment(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a command; an empty value takes one away."""
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         ours = {**self.settings, **settings}
         given = {name: value for name, value in ours.items() if value}
@@ -426,7 +427,7 @@ class World:
             entry.data
             for entry in self.slack.log.since(kind="api_call")
             if entry.data["method"] == method
-            and entry.data["args"].get("channel") == channel
+            and entry.data["request"].get("channel") == channel
         ]
 
     def rows(self, query: str, **values: Any) -> list[Any]:

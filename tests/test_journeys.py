@@ -444,7 +444,7 @@ def test_a_pause_that_slack_asks_for_is_kept(world: World) -> None:
         entry.at
         for entry in world.slack.log.since(kind="api_call")
         if entry.data["method"] == "chat.postMessage"
-        and entry.data["args"].get("channel") == room
+        and entry.data["request"].get("channel") == room
     ]
     assert len(times) == 3
     assert times[1] - times[0] >= seconds * 0.05

@@ -1,12 +1,20 @@
-"""What happened, in order: everything a person would see, and every API call."""
+"""What happened, in order: everything a person would see, and every API call.
+
+It is the only state of the sandbox page, so it is also written for those who come
+later: who reads it from the start knows all there is to know.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeVar
+
+from bridge.sandbox.masking import Mask
 
 _T = TypeVar("_T")
 _GLANCE = 0.05  # seconds; a condition may look at things this log knows nothing of
@@ -23,37 +31,91 @@ class Entry:
 
 
 class EventLog:
-    """An append-only list to wait on.
+    """An append-only list to wait on. No entry holds a token.
 
-    Kinds: ``command``, ``press``, ``outcome`` (of either), ``refusal``,
-    ``ephemeral``, ``message``, ``update``, ``deletion``, ``delivery`` (one attempt to
-    reach the app), ``event``, ``connection`` (Socket Mode), ``api_call`` (also of
-    ``response_url``), ``membership``, ``invalid_ack``, ``reset``.
+    Kinds, with their fields in ``docs/sandbox.md``:
+
+    - of both emulators: ``api_call`` (also of ``response_url``), ``delivery`` (one
+      attempt to reach the app), ``reset``
+    - of Slack: ``command``, ``press``, ``outcome`` (of either), ``refusal``,
+      ``ephemeral``, ``message``, ``update``, ``deletion``, ``event``, ``connection``
+      (Socket Mode), ``membership``, ``invalid_ack``
+    - of GREEN-API: ``accepted``, ``released``, ``status``, ``expired``, ``incoming``,
+      ``notification``, ``state``, ``phone``
+    - of the page: ``setup``, ``step``, ``fault``, ``clock``
     """
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self._last_seq = 0
+        self._newest: dict[Hashable, int] = {}  # seq by key, see append_newest
+        self._mask = Mask()
         self._changed = threading.Condition()
         self._closed = False
 
-    def append(self, kind: str, **data: Any) -> Entry:
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest entry there ever was; 0 before the first."""
+        return self._last_seq
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server has stopped."""
+        return self._closed
+
+    def hide(self, *secrets: str) -> None:
+        """Mask these strings in all entries to come."""
+        self._mask.hide(*secrets)
+
+    def append(self, kind: str, /, **data: Any) -> Entry:
         """Add an entry and wake whoever waits."""
+        masked = self._mask(data)
         with self._changed:
-            self._last_seq += 1
-            entry = Entry(self._last_seq, time.time(), kind, data)
-            self._entries.append(entry)
-            self._changed.notify_all()
+            return self._append(kind, masked)
+
+    def append_newest(self, key: Hashable, kind: str, /, **data: Any) -> Entry:
+        """Add an entry in place of the last one with this key.
+
+        What repeats for ever while nothing happens must not fill the log.
+        """
+        masked = self._mask(data)
+        with self._changed:
+            index = self._index_after(self._newest.get(key, 0)) - 1
+            if index >= 0 and self._entries[index].seq == self._newest[key]:
+                del self._entries[index]
+            entry = self._append(kind, masked)
+            self._newest[key] = entry.seq
         return entry
+
+    def _append(self, kind: str, data: dict[str, Any]) -> Entry:
+        self._last_seq += 1
+        entry = Entry(self._last_seq, time.time(), kind, data)
+        self._entries.append(entry)
+        self._changed.notify_all()
+        return entry
+
+    def _index_after(self, seq: int) -> int:
+        return bisect_right(self._entries, seq, key=attrgetter("seq"))
 
     def since(self, seq: int = 0, kind: str | None = None) -> list[Entry]:
         """Return the entries after ``seq``, oldest first."""
         with self._changed:
-            return [
-                entry
-                for entry in self._entries
-                if entry.seq > seq and kind in (None, entry.kind)
-            ]
+            entries = self._entries[self._index_after(seq) :]
+        if kind is None:
+            return entries
+        return [entry for entry in entries if entry.kind == kind]
+
+    def follow(self, seq: int, timeout: float) -> list[Entry]:
+        """Return the entries after ``seq``, waiting for one if there is none.
+
+        An empty list means: none within ``timeout`` seconds, or the log is closed.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closed or self._index_after(seq) < len(self._entries),
+                timeout,
+            )
+            return self._entries[self._index_after(seq) :]
 
     def wait(
         self, predicate: Callable[[Entry], bool], timeout: float = 5.0, since: int = 0

@@ -283,6 +283,16 @@ def test_messages_leave_one_by_one_every_half_second(green, api):
     assert [entry.data["text"] for entry in green.log.since(0, "released")] == [*"ab"]
 
 
+def test_the_notifications_that_wait_are_counted(green, api):
+    assert api.call("getWebhooksCount").json() == {"count": 0}
+
+    green.receive(CHAT, "one")
+    green.receive(CHAT, "two")
+
+    green.advance(1)
+    assert api.call("getWebhooksCount").json() == {"count": 2}
+
+
 def test_the_queue_does_not_show_the_next_message(green, api):
     api.send("next")
     assert api.call("showMessagesQueue").json() == []
@@ -1185,3 +1195,66 @@ def test_a_client_that_leaves_early_does_no_harm(green, api):
         sock.sendall(b"POST /waInstance1/sendMessage/x HTTP/1.1\r\nContent-Le")
 
     assert api.send().status_code == 200
+
+
+# Rates, webhooks in the log, magic numbers abroad
+
+
+def test_a_bucket_fills_again_with_time(green, api):
+    green.switches.rate_limits = True
+    first = [api.call("getMessagesCount").status_code for _ in range(2)]
+    green.advance(0.5)
+    too_early = api.call("getMessagesCount").status_code
+    green.advance(0.5)
+    refilled = [api.call("getMessagesCount").status_code for _ in range(2)]
+
+    assert first == [200, 429]
+    assert too_early == 429
+    assert refilled == [200, 429]
+
+
+def test_a_second_lets_as_many_through_as_it_says(green, api):
+    green.switches.rate_limits = True
+
+    answers = [api.send(str(number)).status_code for number in range(51)]
+
+    assert answers == [200] * 50 + [429]
+
+
+def test_every_push_is_in_the_log(serve):
+    green = make_green(speed=100)
+    api = serve(green)
+    answers = iter([500, 200])
+    target = Blueprint("target", __name__)
+    target.post("/hook", endpoint="hook")(lambda: Response("", next(answers)))
+    with SandboxServer([target]) as server:
+        green.apply_settings(webhookUrl=f"{server.url}/hook", webhookUrlToken=SECRET)
+
+        green.receive(CHAT, "hi")
+        green.wait_for(lambda: not green.notifications())
+
+    refused, taken = (entry.data for entry in green.log.since(0, "delivery"))
+    assert (refused["status"], refused["outcome"]) == (500, "dispatch_failed")
+    assert (taken["status"], taken["outcome"]) == (200, "acked")
+    assert taken["method"] == "incomingMessageReceived"
+    assert taken["request"]["messageData"]["textMessageData"]["textMessage"] == "hi"
+    assert SECRET not in json.dumps([refused, taken])
+    assert api.look("state")["notifications"] == 0
+
+
+@pytest.mark.parametrize(
+    ("chat_id", "ends"),
+    [
+        ("442079460111@c.us", ["sent"]),
+        ("442079460120@c.us", ["noAccount"]),
+        ("442079461111@c.us", ["sent", "delivered", "read"]),
+        ("4420794601110@c.us", ["sent", "delivered", "read"]),
+        ("14155550111@g.us", ["sent", "delivered", "read"]),
+    ],
+)
+def test_numbers_for_fiction_elsewhere_are_magic_too(green, chat_id, ends):
+    green.instance.accept(chat_id, "hi", {})
+
+    green.advance(60)
+
+    assert statuses(green) == ends

@@ -1007,7 +1007,7 @@ def test_api_calls_are_logged_without_tokens(slack, client):
     assert posted.data["method"] == "chat.postMessage"
     assert (posted.data["status"], posted.data["ok"]) == (200, True)
     assert posted.data["ms"] >= 0
-    assert posted.data["args"]["text"] == "my xoxb-…"
+    assert posted.data["request"]["text"] == "my xoxb-…"
     assert (refused.data["ok"], refused.data["error"]) == (False, "user_not_found")
 
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, request
 
 from bridge.sandbox.green_api.answers import Refused
+from bridge.sandbox.guards import problem, refuse_foreign_pages
 
 if TYPE_CHECKING:
     from bridge.sandbox.green_api import GreenApiSandbox
@@ -65,42 +65,22 @@ def add_control(routes: Blueprint, green: GreenApiSandbox) -> None:
     """Add the control routes of one emulated instance."""
 
     @routes.post(f"{PREFIX}/<path:action>")
-    def act(action: str) -> tuple[Response, int]:
-        problem = _foreign_origin() or _not_json()
-        if problem is not None:
-            return problem
+    def act(action: str) -> Response:
+        if refusal := refuse_foreign_pages():
+            return refusal
         if action not in ACTIONS:
-            return _problem(404, f"no action {action}")
+            return problem(404, f"no action {action}")
         try:
             result = ACTIONS[action](green, request.get_json())
         except (KeyError, TypeError, ValueError, Refused) as err:
-            return _problem(400, f"{type(err).__name__}: {err}")
-        return jsonify(result or {"ok": True}), 200
+            return problem(400, f"{type(err).__name__}: {err}")
+        return jsonify(result or {"ok": True})
 
     @routes.get(f"{PREFIX}/<view>")
-    def look(view: str) -> tuple[Response, int]:
+    def look(view: str) -> Response:
         if view not in VIEWS:
-            return _problem(404, f"nothing called {view}")
-        return jsonify(VIEWS[view](green)), 200
-
-
-def _foreign_origin() -> tuple[Response, int] | None:
-    origin = request.headers.get("Origin")
-    if origin is None or urlsplit(origin).netloc == request.host:
-        return None
-    return _problem(403, "only this page may do that")
-
-
-def _not_json() -> tuple[Response, int] | None:
-    if request.mimetype != "application/json":
-        return _problem(415, "send application/json")
-    if not isinstance(request.get_json(silent=True), dict):
-        return _problem(400, "send a JSON object")
-    return None
-
-
-def _problem(status: int, text: str) -> tuple[Response, int]:
-    return jsonify({"ok": False, "error": text}), status
+            return problem(404, f"nothing called {view}")
+        return jsonify(VIEWS[view](green))
 
 
 def _log(green: GreenApiSandbox) -> object:

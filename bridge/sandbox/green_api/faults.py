@@ -1,4 +1,4 @@
-"""Faults: how a request can go wrong, and which request is next to do so."""
+"""Faults: how a request can go wrong."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from bridge.sandbox.green_api.answers import Answer, Call, Refused, nginx_page
+from bridge.sandbox.green_api.answers import Answer, Refused, nginx_page
 
 Drop = Literal["before", "after"]
 
@@ -132,42 +132,3 @@ def plan_limit_body(chats: tuple[str, ...]) -> dict[str, object]:
             ),
         },
     }
-
-
-@dataclass(slots=True)
-class _Rule:
-    fault: Fault
-    method: str
-    chat_id: str | None
-    left: int | None
-
-    def matches(self, call: Call) -> bool:
-        if self.left == 0 or self.method.lower() != call.method.lower():
-            return False
-        return self.chat_id is None or self.chat_id == call.chat_id
-
-
-class Faults:
-    """The faults in force, oldest first; not locked by itself."""
-
-    def __init__(self) -> None:
-        self._rules: list[_Rule] = []
-
-    def add(
-        self, fault: Fault, method: str, times: int | None, chat_id: str | None
-    ) -> None:
-        """Put a fault in force for the next ``times`` calls; None means for good."""
-        self._rules.append(_Rule(fault, method, chat_id, times))
-
-    def take(self, call: Call) -> Fault | None:
-        """Use up and return the fault for this call, if there is one."""
-        for rule in self._rules:
-            if rule.matches(call):
-                if rule.left is not None:
-                    rule.left -= 1
-                return rule.fault
-        return None
-
-    def clear(self) -> None:
-        """Make everything healthy again."""
-        self._rules.clear()

@@ -18,8 +18,10 @@ from bridge.sandbox.green_api.journal import Entry, Journal
 from bridge.sandbox.green_api.limits import Quota
 from bridge.sandbox.green_api.magic import USUAL, Outcome, Step, outcome
 from bridge.sandbox.green_api.notifications import NotificationQueue, Writer
+from bridge.sandbox.green_api.phones import PhoneOff, Phones
 from bridge.sandbox.green_api.queue import OutgoingQueue, Queued
 from bridge.sandbox.green_api.records import Accepted, Switches
+from bridge.sandbox.green_api.rules import OnUse, Rules
 from bridge.sandbox.green_api.settings import check_settings, new_settings
 from bridge.sandbox.green_api.timeline import Timeline
 from bridge.sandbox.green_api.webhook import WebhookSender
@@ -35,6 +37,8 @@ STATES: Final = (
     "suspended",
 )
 OWN_WID: Final = "14155550199@c.us"  # the account the instance is linked to
+_MESSAGE: Final = "sendMessage"
+ON_THE_PHONE: Final = frozenset({"delivered", "read"})  # once it is on
 ALWAYS_TOLD: Final = frozenset({"noAccount", "failed"})  # even with statuses off
 
 
@@ -50,16 +54,24 @@ class Instance:
         self.timeline = Timeline(speed, self.changed)
         self.journal = Journal(self.timeline)
         self.notifications = NotificationQueue(self.timeline)
+        self.phones = Phones()
+        self.ends: Rules[Outcome] = Rules()  # ordered for the next messages
         self.quota = Quota()
         self.queue = OutgoingQueue(
             self.timeline,
             pace=self._pace,
             is_open=lambda: self.state == "authorized",
             release=self._release,
-            expire=lambda message: self._log("expired", id=message.id),
+            expire=lambda message: self._log(
+                "expired", id=message.id, chat_id=message.chat_id
+            ),
         )
         self.webhook = WebhookSender(
-            self.timeline, self.notifications, self.switches, self._webhook_target
+            self.timeline,
+            self.notifications,
+            self.switches,
+            self._webhook_target,
+            log,
         )
         self._writer = Writer(id_instance, self.timeline)
         self._all_on = notifications
@@ -80,6 +92,8 @@ class Instance:
             self.notifications.clear()
             self.journal.clear()
             self.quota.clear()
+            self.phones.reset()
+            self.ends.clear()
             self._begin()
 
     # Out
@@ -120,13 +134,26 @@ class Instance:
                 )
             )
             self.notify(self._writer.echo(message.id, message.chat_id, message.text))
-        end = self.outcome(message.chat_id)
+        end = self.ends.take(_MESSAGE, message.chat_id) or self.outcome(message.chat_id)
         self._reach_later(message, end.steps)
         if end.answer is not None:
             self._answer_later(message.chat_id, end.answer, end.answer_after)
 
+    def order_end(
+        self,
+        end: Outcome,
+        times: int | None,
+        chat_id: str | None,
+        on_use: OnUse | None = None,
+    ) -> None:
+        """Have the next messages end so, as ``fault`` has calls go wrong."""
+        with self.changed:
+            self.ends.add(end, _MESSAGE, times, chat_id, on_use)
+
     def outcome(self, chat_id: str) -> Outcome:
-        """Return how messages to a chat end: by script, by magic, or as usual."""
+        """Return how messages to a chat end: by order, script or magic, or as usual."""
+        if ordered := self.ends.look(_MESSAGE, chat_id):
+            return ordered
         if chat_id in self.scripts:
             return self.scripts[chat_id]
         return outcome(chat_id) if self.switches.magic_numbers else USUAL
@@ -139,10 +166,16 @@ class Instance:
             self._reach(message, steps[0])
             self._reach_later(message, steps[1:])
 
-        self.timeline.call_later(steps[0].after, reach)
+        def fall_due() -> None:
+            if steps[0].status in ON_THE_PHONE:
+                self.phones.when_on(message.chat_id, reach)
+            else:
+                reach()
+
+        self.timeline.call_later(steps[0].after * self.switches.phone_pace, fall_due)
 
     def _reach(self, message: Queued, step: Step) -> None:
-        self._log("status", id=message.id, status=step.status)
+        self._log("status", id=message.id, chat_id=message.chat_id, status=step.status)
         is_on = self._is_on("outgoingWebhook")
         if is_on:
             self.journal.set_status(message.id, step.status)
@@ -153,16 +186,41 @@ class Instance:
         def answer() -> None:
             self.receive(chat_id, text, "Jane")
 
-        self.timeline.call_later(after, answer)
+        self.timeline.call_later(
+            after * self.switches.phone_pace,
+            lambda: self.phones.when_on(chat_id, answer),
+        )
+
+    def switch_phone(self, chat_id: str | None, is_on: bool) -> None:
+        """Switch a phone on or off, or all; then what has waited arrives."""
+        with self.change():
+            due = self.phones.switch(chat_id, is_on)
+            self._log("phone", chat_id=chat_id, is_on=is_on)
+            for action in due:
+                action()
 
     # In
 
     def receive(
         self, chat_id: str, text: str, sender_name: str = "", sender: str | None = None
     ) -> str:
-        """Have somebody write a text; return its ``idMessage``."""
+        """Have somebody write a text; return its ``idMessage``.
+
+        Raises:
+            PhoneOff: the phone of this chat is off.
+        """
         id_message = secrets.token_hex(16).upper()
         with self.change():
+            if not self.phones.is_on(chat_id):
+                raise PhoneOff("That phone is off. Switch it on first.")
+            self._log(
+                "incoming",
+                id=id_message,
+                chat_id=chat_id,
+                text=text,
+                sender=sender or chat_id,
+                sender_name=sender_name,
+            )
             if self._has_place(chat_id) and self._is_on("incomingWebhook"):
                 entry = Entry(
                     id_message,

@@ -5,7 +5,6 @@ Source: https://green-api.com/en/docs/api/ratelimiter/
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import datetime
 from typing import Final
 
@@ -23,20 +22,23 @@ PER_SECOND: Final = {
     "getStateInstance": 1,
     "getWaSettings": 1,
     "reboot": 1,
+    "getAuthorizationCode": 1,
+    "qr": 3,
     "lastIncomingMessages": 1,
     "lastOutgoingMessages": 1,
     "showMessagesQueue": 1,
     "clearMessagesQueue": 1,
     "getMessagesCount": 1,
+    "getWebhooksCount": 1,
 }
 LOOKUPS_PER_MONTH: Final = 100  # checkWhatsapp on the plan with a chat limit
 
 
 class RateLimit:
-    """Requests of the last second, for each method on its own."""
+    """A token bucket for each method: a second's worth of requests at once."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, deque[float]] = {}
+        self._buckets: dict[str, tuple[float, float]] = {}  # (tokens, as of)
 
     def count(self, method: str, at: float) -> dict[str, str]:
         """Count a request and return the headers that tell what is left.
@@ -48,22 +50,23 @@ class RateLimit:
             Rejected: 429 with an empty body; the request is not executed.
         """
         limit = PER_SECOND[method]
-        seen = self._seen.setdefault(method, deque())
-        while seen and seen[0] <= at - 1:
-            seen.popleft()
+        tokens, as_of = self._buckets.get(method, (float(limit), at))
+        tokens = min(limit, tokens + (at - as_of) * limit)
+        is_allowed = tokens >= 1
+        tokens -= is_allowed
+        self._buckets[method] = (tokens, at)
         headers = {
             "X-RateLimit-Limit": str(limit),
-            "X-RateLimit-Remaining": str(max(0, limit - len(seen) - 1)),
+            "X-RateLimit-Remaining": str(int(tokens)),
             "X-RateLimit-Reset": "1",
         }
-        if len(seen) >= limit:
+        if not is_allowed:
             raise Rejected(Answer(429, "", headers))
-        seen.append(at)
         return headers
 
     def clear(self) -> None:
         """Forget every request."""
-        self._seen.clear()
+        self._buckets.clear()
 
 
 class Quota:

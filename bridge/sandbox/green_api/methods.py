@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from bridge.sandbox.green_api import account
+from bridge.sandbox.green_api import account, linking
 from bridge.sandbox.green_api.answers import (
     Answer,
     Call,
@@ -208,6 +208,12 @@ def _delete_notification(green: GreenApiSandbox, call: Call) -> object:
     return {"result": False, "reason": f"Notification with receiptId {text} not found"}
 
 
+def _get_webhooks_count(green: GreenApiSandbox, _: Call) -> object:
+    # Its figure may be 10 s old there; here it is what waits now.
+    with green.instance.changed:
+        return {"count": len(green.instance.notifications.bodies())}
+
+
 METHODS: Final[dict[str, tuple[str, Method]]] = {
     "sendMessage": ("POST", _send_message),
     "getStateInstance": ("GET", account.get_state_instance),
@@ -215,6 +221,8 @@ METHODS: Final[dict[str, tuple[str, Method]]] = {
     "setSettings": ("POST", account.set_settings),
     "getWaSettings": ("GET", account.get_wa_settings),
     "reboot": ("GET", account.reboot),
+    "getAuthorizationCode": ("POST", linking.get_authorization_code),
+    "qr": ("GET", linking.qr),
     "showMessagesQueue": ("GET", _show_messages_queue),
     "getMessagesCount": ("GET", _get_messages_count),
     "clearMessagesQueue": ("GET", _clear_messages_queue),
@@ -224,5 +232,6 @@ METHODS: Final[dict[str, tuple[str, Method]]] = {
     "checkWhatsapp": ("POST", _check_whatsapp),
     "receiveNotification": ("GET", _receive_notification),
     "deleteNotification": ("DELETE", _delete_notification),
+    "getWebhooksCount": ("GET", _get_webhooks_count),
 }
 BY_LOWER_NAME: Final = {name.lower(): name for name in METHODS}

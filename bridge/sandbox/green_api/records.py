@@ -45,6 +45,9 @@ class Switches:
     empty_poll: Literal["null", "empty", "504"] = "null"
     late_delete: Literal["reason", "500"] = "reason"
     delivers_over_quota: bool = False  # a further chat's message comes all the same
+    # The seconds until each status and answer, times this: so the people at the phones
+    # can be slower or quicker than the network.
+    phone_pace: float = 1.0
     restart_seconds: float = 3.0  # after setSettings and reboot; really up to 300
     webhook_wait_seconds: float = 180.0
     webhook_pause_seconds: float = 60.0

@@ -2,8 +2,8 @@
 
 It behaves as the public pages describe (links in the modules beside this one). All
 durations are emulated seconds, which ``speed`` makes shorter; at 0 only ``advance``
-moves them. Emulated are text messages, statuses, journals, settings and states; not
-files, groups, contacts, QR codes or edits.
+moves them. Emulated are text messages, statuses, journals, settings, states, pairing
+codes and QR codes; not files, groups, contacts or edits.
 
 Example:
     >>> green = GreenApiSandbox()
@@ -20,11 +20,12 @@ from typing import Literal, TypeVar
 from flask import Blueprint
 
 from bridge.sandbox.green_api.answers import Call
-from bridge.sandbox.green_api.faults import SHAPES, Drop, Fault, Faults
+from bridge.sandbox.green_api.faults import HEALTHY, SHAPES, Drop, Fault
 from bridge.sandbox.green_api.instance import Instance
 from bridge.sandbox.green_api.limits import RateLimit
 from bridge.sandbox.green_api.magic import MagicFaults, Outcome, Step
 from bridge.sandbox.green_api.records import Accepted, Post
+from bridge.sandbox.green_api.rules import OnUse, Rules
 from bridge.sandbox.green_api.web import make_blueprint
 from bridge.sandbox.log import EventLog
 
@@ -67,6 +68,7 @@ class GreenApiSandbox:
         self.token = token
         self.profile = profile
         self.log = log or EventLog()
+        self.log.hide(token)
         self.instance = Instance(id_instance, speed, notifications, self.log)
         self.switches = self.instance.switches
         self.journal = self.instance.journal
@@ -75,7 +77,7 @@ class GreenApiSandbox:
         self.rate_limit = RateLimit()
         self.on_request: Hook | None = None
         self.on_executed: Hook | None = None
-        self._faults = Faults()
+        self._faults: Rules[Fault] = Rules()
         self._posts: list[Post] = []
         self._magic_faults = MagicFaults()
 
@@ -129,6 +131,7 @@ class GreenApiSandbox:
         hold: bool = False,
         raw: bytes | None = None,
         executes: bool | None = None,
+        on_use: OnUse | None = None,
     ) -> None:
         """Have the next calls of a method go wrong.
 
@@ -149,6 +152,7 @@ class GreenApiSandbox:
             raw: Bytes to write instead of HTTP.
             executes: Whether the call has its effect. If not given: not when the
                 answer is replaced or withheld, or the drop comes before.
+            on_use: Called at each use with how many are left.
         """
         base = SHAPES[shape] if shape is not None else Fault()
         fault = Fault(
@@ -166,12 +170,13 @@ class GreenApiSandbox:
             executes=executes,
         )
         with self.instance.changed:
-            self._faults.add(fault, method, times, chat_id)
+            self._faults.add(fault, method, times, chat_id, on_use)
 
     def clear_faults(self) -> None:
-        """Make every call healthy again."""
+        """Make every call, and the end of every message, as usual again."""
         with self.instance.changed:
             self._faults.clear()
+            self.instance.ends.clear()
 
     def script(self, chat_id: str, *steps: tuple[str, float]) -> None:
         """Have messages to a chat go through these statuses.
@@ -207,6 +212,9 @@ class GreenApiSandbox:
             text: The text.
             sender_name: The name the customer chose.
             sender: Who writes in a group; in a personal chat the chat itself.
+
+        Raises:
+            PhoneOff: the phone of this chat is off.
         """
         return self.instance.receive(chat_id, text, sender_name, sender)
 
@@ -266,11 +274,11 @@ class GreenApiSandbox:
     def take_fault(self, call: Call) -> Fault:
         """Return what goes wrong with this call; an empty fault when nothing does."""
         with self.instance.changed:
-            fault = self._faults.take(call)
+            fault = self._faults.take(call.method, call.chat_id)
             if fault is None and call.method == "sendMessage":
                 end = self.instance.outcome(call.chat_id or "")
                 fault = self._magic_faults.take(call, end)
-            return fault or Fault()
+            return fault or HEALTHY
 
     def tell_executed(self, call: Call) -> None:
         """Tell the hook that a call had its effect."""

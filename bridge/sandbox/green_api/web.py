@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
 from bridge.sandbox.green_api.answers import (
+    MAX_JSON,
     Answer,
     Call,
     Refused,
@@ -18,18 +22,19 @@ from bridge.sandbox.green_api.answers import (
     nginx_page,
 )
 from bridge.sandbox.green_api.control import add_control
+from bridge.sandbox.green_api.faults import HEALTHY, Fault
 from bridge.sandbox.green_api.methods import BY_LOWER_NAME, execute
+from bridge.sandbox.masking import MASK, clipped
 from bridge.sandbox.server import NoAnswer
 
 if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
 
     from bridge.sandbox.green_api import GreenApiSandbox
-    from bridge.sandbox.green_api.faults import Fault
 
 VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HOLD_SECONDS: Final = 60.0  # emulated; then the silent connection closes
-LOGGED: Final = 2000  # characters of a body
+LOGGED: Final = 8000  # characters of an answer; a request is logged whole
 
 
 def make_blueprint(green: GreenApiSandbox) -> Blueprint:
@@ -81,7 +86,7 @@ def _serve(green: GreenApiSandbox, call: Call) -> Response:
     fault = green.take_fault(call)
     answer = _answer(green, call, fault)
     took = round((time.monotonic() - began) * 1000)
-    _log(green, call, None if _is_silent(fault) else answer, took)
+    _log(green, call, fault, answer, took)
     if fault.hold:
         return _hold(green)
     if fault.drop is not None:
@@ -127,24 +132,58 @@ def _error(green: GreenApiSandbox, call: Call, err: Refused) -> Answer:
 
 
 def _log(
-    green: GreenApiSandbox, call: Call, answer: Answer | None, milliseconds: int
+    green: GreenApiSandbox, call: Call, fault: Fault, answer: Answer, milliseconds: int
 ) -> None:
-    def masked(content: bytes) -> str:
-        text = content[: 4 * LOGGED].decode(errors="replace")
-        for token in filter(None, (call.token, green.token)):
-            text = text.replace(token, "***")
-        return text[:LOGGED]
+    shown = None if _is_silent(fault) else answer
+    content = b"" if shown is None else shown.content()[0]
+    response = _content(call, content, LOGGED)
+    entry: dict[str, Any] = {
+        "side": "green",
+        "direction": "out",
+        "method": call.method,
+        "verb": call.verb,
+        "path": _path(call),
+        "status": None if shown is None else shown.status,
+        "ok": shown is not None and shown.status == HTTPStatus.OK,
+        "error": response.get("message") if isinstance(response, dict) else None,
+        "ms": milliseconds,
+        "request": _content(call, call.raw, MAX_JSON),
+        "response": response,
+        "by_fault": fault is not HEALTHY,
+        "replay_of": request.headers.get("X-Sandbox-Replay", type=int),
+    }
+    if _is_a_question(call, response) and entry["ok"] and not entry["replay_of"]:
+        told = hash((entry["path"], json.dumps(response)))
+        green.log.append_newest(told, "api_call", **entry)
+    else:
+        green.log.append("api_call", **entry)
 
-    green.log.append(
-        "api_call",
-        method=call.method,
-        verb=call.verb,
-        path=masked(call.path.encode()),
-        request=masked(call.raw),
-        status=None if answer is None else answer.status,
-        response=None if answer is None else masked(answer.content()[0]),
-        ms=milliseconds,
-    )
+
+def _path(call: Call) -> str:
+    """Return the path with its query, and a mask in the place of the token."""
+    receipt = "" if call.receipt_id is None else f"/{call.receipt_id}"
+    query = f"?{urlencode(call.query)}" if call.query else ""
+    return f"/waInstance{call.id_instance}/{call.method}/{MASK}{receipt}{query}"
+
+
+def _content(call: Call, content: bytes, limit: int) -> Any:
+    """Return a body for the log: JSON if it is, else text; None for no body."""
+    # Whatever was sent as a token may have been one.
+    text = content.decode(errors="replace")
+    text = text.replace(call.token, MASK) if call.token else text
+    try:
+        return json.loads(text) if len(text) <= limit else clipped(text, limit)
+    except (ValueError, RecursionError):  # the latter: nested to hurt
+        return clipped(text, limit) or None
+
+
+def _is_a_question(call: Call, response: Any) -> bool:
+    """Whether the bridge just asks, perhaps again and again.
+
+    In the log the same answer to the same question then takes the place of the last.
+    """
+    is_news = call.method == "receiveNotification" and response is not None
+    return call.verb == "GET" and not is_news
 
 
 def _hold(green: GreenApiSandbox) -> Response:

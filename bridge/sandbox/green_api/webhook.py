@@ -13,6 +13,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from bridge.sandbox.green_api.notifications import NotificationQueue, Waiting
 from bridge.sandbox.green_api.records import Switches
 from bridge.sandbox.green_api.timeline import Timeline
+from bridge.sandbox.log import EventLog
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -32,6 +34,7 @@ class WebhookSender:
         queue: What to push.
         switches: How long to wait and to pause.
         target: Returns ``webhookUrl`` and ``webhookUrlToken``.
+        log: Where each attempt is written.
     """
 
     def __init__(
@@ -40,11 +43,13 @@ class WebhookSender:
         queue: NotificationQueue,
         switches: Switches,
         target: Callable[[], tuple[str, str]],
+        log: EventLog,
     ) -> None:
         self._timeline = timeline
         self._queue = queue
         self._switches = switches
         self._target = target
+        self._log = log
         self._thread: threading.Thread | None = None
         self._connection: http.client.HTTPConnection | None = None
 
@@ -70,15 +75,35 @@ class WebhookSender:
                     self._thread = None
                     return
                 url, token = self._target()
-            if self._push(url, token, head.body):
+            if self._deliver(url, token, head.body):
                 with self._timeline.changed:
                     self._queue.remove(head)
             else:
                 self._timeline.wait(self._switches.webhook_pause_seconds)
 
-    def _push(self, url: str, token: str, body: object) -> bool:
+    def _deliver(self, url: str, token: str, body: object) -> bool:
+        """Make one attempt; return whether the notification was taken."""
+        began = time.monotonic()
+        status = self._push(url, token, body)
+        is_taken = status == http.HTTPStatus.OK
+        kind = body.get("typeWebhook") if isinstance(body, dict) else None
+        self._log.append(
+            "delivery",
+            side="green",
+            direction="in",
+            method=str(kind or "webhook"),
+            status=status,
+            ms=round((time.monotonic() - began) * 1000, 1),
+            request=body,
+            response=None,
+            outcome="acked" if is_taken else "dispatch_failed",
+        )
+        return is_taken
+
+    def _push(self, url: str, token: str, body: object) -> int | None:
+        """Return the status of the answer; None when there was none."""
         if not is_local(url):
-            return False  # the emulator never leaves this machine
+            return None  # the emulator never leaves this machine
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(
             parts.hostname or "",
@@ -90,16 +115,16 @@ class WebhookSender:
         try:
             connection.connect()
             if self._timeline.is_closed:
-                return False
+                return None
             connection.request(
                 "POST",
                 f"{path}?{parts.query}" if parts.query else path,
                 json.dumps(body, ensure_ascii=False).encode(errors="backslashreplace"),
                 _headers(token),
             )
-            return connection.getresponse().status == http.HTTPStatus.OK
+            return connection.getresponse().status
         except (OSError, http.client.HTTPException):
-            return False
+            return None
         finally:
             self._connection = None
             connection.close()

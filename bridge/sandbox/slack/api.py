@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from bridge.sandbox.log import EventLog
+from bridge.sandbox.masking import clipped
 from bridge.sandbox.slack.call import ApiError, Call, Grant, missing_scope
 from bridge.sandbox.slack.chat import Chat
 from bridge.sandbox.slack.clock import Threads
@@ -33,7 +32,7 @@ from bridge.sandbox.slack.workspace import (
 
 Hook = Callable[[str, Json], None]
 
-_SECRETS = re.compile(r"(xox[a-z]-|xapp-|ticket=)[\w.-]+")
+_LOGGED = 8000  # characters of an answer that is no JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +91,36 @@ class WebApi:
         }
 
     def handle(
-        self, method: str, token: str | None, args: Json, base_url: str
+        self,
+        method: str,
+        token: str | None,
+        args: Json,
+        base_url: str,
+        replay_of: int | None = None,
     ) -> Answer:
-        """Execute one method and return its answer."""
+        """Execute one method and return its answer.
+
+        ``replay_of`` is for the log: the entry of the call that this one repeats.
+        """
         return self.guard(
-            method, args, lambda: self._execute(method, token, args, base_url)
+            method,
+            args,
+            lambda: self._execute(method, token, args, base_url),
+            path=f"/api/{method}",
+            replay_of=replay_of,
         )
 
-    def guard(self, method: str, args: Json, execute: Callable[[], Answer]) -> Answer:
-        """Run ``execute`` with hooks around it, unless a fault comes first; log it."""
+    def guard(
+        self,
+        method: str,
+        args: Json,
+        execute: Callable[[], Answer],
+        **about: str | int | None,
+    ) -> Answer:
+        """Run ``execute`` with hooks around it, unless a fault comes first; log it.
+
+        ``about`` goes into the log: its ``path``, and what it is a ``replay_of``.
+        """
         began = time.monotonic()
         self._call_hook(self.on_request, method, args)
         fault = self.faults.take(method)
@@ -115,24 +135,31 @@ class WebApi:
             self._call_hook(self.on_reply, method, args)
             if fault and fault.drop == "after":
                 answer = Answer(None)
-        self._log_call(method, args, answer, time.monotonic() - began)
+        took = time.monotonic() - began
+        self._log_call(method, args, answer, took, by_fault=fault is not None, **about)
         return answer
 
     def _call_hook(self, hook: Hook | None, method: str, args: Json) -> None:
         if hook is not None:
             hook(method, args)
 
-    def _log_call(self, method: str, args: Json, answer: Answer, took: float) -> None:
+    def _log_call(
+        self, method: str, args: Json, answer: Answer, took: float, **about: Any
+    ) -> None:
         body = answer.body
         self._log.append(
             "api_call",
+            side="slack",
+            direction="out",
             method=method,
+            verb="POST",
             status=answer.status if body is not None else None,
-            ok=isinstance(body, dict) and body.get("ok") is True,
+            ok=_is_ok(answer),
             error=body.get("error") if isinstance(body, dict) else None,
             ms=round(took * 1000, 1),
-            args=_masked(args),
-            answer=_masked(body),
+            request=args,
+            response=clipped(body, _LOGGED),
+            **about,
         )
 
     def _execute(
@@ -199,13 +226,8 @@ def _auth_test(call: Call) -> Json:
     }
 
 
-def _masked(value: Any) -> Any:
-    """Return JSON without tokens and tickets.
-
-    >>> _masked({"text": "is xoxb-12-ab a secret?"})
-    {'text': 'is xoxb-… a secret?'}
-    """
-    if not isinstance(value, dict):
-        return None if value is None else _SECRETS.sub(r"\1…", str(value))
-    text = _SECRETS.sub(r"\1…", json.dumps(value, ensure_ascii=False))
-    return json.loads(text)
+def _is_ok(answer: Answer) -> bool:
+    """Whether a call went well: methods say so; a response URL says just "ok"."""
+    if isinstance(answer.body, dict):
+        return answer.body.get("ok") is True
+    return answer.status == 200 and answer.body == "ok"

@@ -16,6 +16,7 @@ from bridge.sandbox.slack.command import (
 )
 from bridge.sandbox.slack.courier import Courier
 from bridge.sandbox.slack.delivery import Envelope, Outcome, Reply
+from bridge.sandbox.slack.handheld import as_a_phone_types, link_numbers
 from bridge.sandbox.slack.response_url import Interaction, ResponseUrls
 from bridge.sandbox.slack.workspace import Channel, User, Workspace
 
@@ -52,7 +53,9 @@ class Commander:
             return refused
         return self._runs[command_id].command
 
-    def refuse(self, user: User, channel: Channel, name: str, text: str) -> Command:
+    def refuse(
+        self, user: User, channel: Channel, name: str, text: str, thread_ts: str
+    ) -> Command:
         """Do what the client does in a thread: say no and send nothing."""
         notice = notice_of(Outcome.REFUSED, name)
         command_id = f"cmd-{new_trigger_id()}"
@@ -61,7 +64,12 @@ class Commander:
         )
         self._refused[command_id] = command
         self._log.append(
-            "refusal", id=command_id, user=user.id, channel=channel.id, text=notice
+            "refusal",
+            id=command_id,
+            user=user.id,
+            channel=channel.id,
+            thread_ts=thread_ts,
+            text=notice,
         )
         return command
 
@@ -73,13 +81,14 @@ class Commander:
         text: str,
         *,
         raw: bool,
+        on_a_phone: bool,
         attempts: Sequence[int],
     ) -> Command:
         """Send a command and wait for its outcome."""
         interaction = self._response_urls.open(
             channel, user.id, typed=f"{name} {text}".strip()
         )
-        sent = text if raw else escape(text, self._workspace)
+        sent = text if raw else self._encode(text, on_a_phone)
         trigger_id = new_trigger_id()
         url = self._response_urls.url_of(interaction)
         envelope = Envelope(
@@ -103,9 +112,15 @@ class Commander:
             user=user.id,
             channel=channel.id,
             command=name,
+            typed=text,
             text=sent,
         )
         return self._conclude(run, self._deliver(run, attempts))
+
+    def _encode(self, typed: str, on_a_phone: bool) -> str:
+        if not on_a_phone:
+            return escape(typed, self._workspace)
+        return link_numbers(escape(as_a_phone_types(typed), self._workspace))
 
     def redeliver(self, command_id: str, attempt: int = 1) -> Command:
         """Send the very same envelope again; return what comes of that."""

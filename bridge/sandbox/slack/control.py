@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, request
 
+from bridge.sandbox.guards import problem, refuse_foreign_pages
 from bridge.sandbox.slack.call import ApiError
 from bridge.sandbox.slack.workspace import Json, Kind, User
 
@@ -40,7 +40,7 @@ _ACTIONS = frozenset(
 def control_blueprint(slack: SlackSandbox) -> Blueprint:
     """Return the routes of the control API."""
     blueprint = Blueprint("control", __name__, url_prefix="/_sandbox/slack")
-    blueprint.before_request(_refuse_foreign_pages)
+    blueprint.before_request(refuse_foreign_pages)
     for error in (ApiError, LookupError, TypeError, ValueError):
         blueprint.register_error_handler(error, _bad_request)
     _add_people(blueprint, slack)
@@ -105,7 +105,7 @@ def _add_queries(blueprint: Blueprint, slack: SlackSandbox) -> None:
         try:
             entry = slack.wait(lambda entry: entry.kind == kind, timeout, since)
         except TimeoutError as error:
-            return _error(str(error), 408)
+            return problem(408, str(error))
         return jsonify(ok=True, entry=asdict(entry))
 
     @blueprint.get("/state")
@@ -144,26 +144,9 @@ def _state(slack: SlackSandbox) -> Json:
 
 
 def _body() -> dict[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise TypeError("the body must be a JSON object")
+    body: dict[str, Any] = request.get_json()  # an object: see the guards
     return body
 
 
-def _refuse_foreign_pages() -> Response | None:
-    origin = request.headers.get("Origin")
-    if origin and urlsplit(origin).netloc != request.host:
-        return _error("other origins may not control the sandbox", 403)
-    if request.method == "POST" and not request.is_json:
-        return _error("send application/json", 415)
-    return None
-
-
 def _bad_request(error: Exception) -> Response:
-    return _error(f"{type(error).__name__}: {error}", 400)
-
-
-def _error(text: str, status: int) -> Response:
-    response = jsonify(ok=False, error=text)
-    response.status_code = status
-    return response
+    return problem(400, f"{type(error).__name__}: {error}")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from bridge.sandbox.log import EventLog
 from bridge.sandbox.slack.clock import Threads
-from bridge.sandbox.slack.delivery import Envelope, Outcome, Reply, Transport
+from bridge.sandbox.slack.delivery import (
+    Envelope,
+    Outcome,
+    Reply,
+    Transport,
+    attempted,
+)
 
 
 class Courier:
@@ -48,12 +55,10 @@ class Courier:
         about: dict[str, str],
         replies: queue.SimpleQueue[Reply],
     ) -> None:
+        began = time.monotonic()
         reply = self._transport().deliver(envelope, attempt, "http_timeout")
+        took = (time.monotonic() - began) * 1000
         self._log.append(
-            "delivery",
-            envelope_id=envelope.id,
-            **about,
-            attempt=attempt,
-            outcome=reply.outcome,
+            "delivery", **about, **attempted(envelope, attempt, reply, took)
         )
         replies.put(reply)

@@ -67,6 +67,24 @@ class Reply:
     may_retry: bool = True
 
 
+def attempted(
+    envelope: Envelope, attempt: int, reply: Reply, milliseconds: float
+) -> Json:
+    """Return what the log says of one delivery, as of any call between the two."""
+    return {
+        "side": "slack",
+        "direction": "in",
+        "method": envelope.type,
+        "status": 200 if reply.outcome is Outcome.ACKED else None,
+        "ms": round(milliseconds, 1),
+        "request": envelope.payload,
+        "response": reply.payload,
+        "envelope_id": envelope.id,
+        "attempt": attempt,
+        "outcome": reply.outcome,
+    }
+
+
 class Transport(Protocol):
     """A way to the app: its Request URL, or a WebSocket it opened."""
 

@@ -9,8 +9,21 @@ from dataclasses import dataclass, field
 
 from bridge.sandbox.log import EventLog
 from bridge.sandbox.slack.clock import Clock, Threads
-from bridge.sandbox.slack.delivery import Envelope, Outcome, Reply, Transport
-from bridge.sandbox.slack.workspace import APP_ID, BOT_USER, TEAM_ID, Json
+from bridge.sandbox.slack.delivery import (
+    Envelope,
+    Outcome,
+    Reply,
+    Transport,
+    attempted,
+)
+from bridge.sandbox.slack.workspace import (
+    APP_ID,
+    BOT_USER,
+    TEAM_ID,
+    Channel,
+    Json,
+    Kind,
+)
 
 RETRY_DELAYS = (0.0, 60.0, 300.0)  # seconds after the attempt before
 
@@ -75,17 +88,29 @@ class Events:
 
     def _try(self, envelope: Envelope, delivery: EventDelivery, attempt: int) -> Reply:
         reason = delivery.replies[-1].reason if delivery.replies else "http_timeout"
+        began = time.monotonic()
         reply = self._transport().deliver(envelope, attempt, reason)
+        took = (time.monotonic() - began) * 1000
         delivery.replies.append(reply)
         self._log.append(
             "delivery",
-            envelope_id=envelope.id,
             event_id=delivery.event_id,
-            type=envelope.payload["event"].get("type"),
-            attempt=attempt,
-            outcome=reply.outcome,
+            **attempted(envelope, attempt, reply, took),
         )
         return reply
+
+
+def message_event(channel: Channel, message: Json) -> Json:
+    """Return the event of a message that a person wrote.
+
+    Source: https://docs.slack.dev/reference/events/message
+    """
+    kinds = {Kind.PUBLIC: "channel", Kind.PRIVATE: "group"}
+    where = {
+        "channel": channel.id,
+        "channel_type": kinds.get(channel.kind, str(channel.kind)),
+    }
+    return message | where | {"event_ts": message["ts"]}
 
 
 def _wrap(event: Json) -> Json:

@@ -9,6 +9,8 @@ from typing import Literal
 
 from bridge.sandbox.slack.workspace import Json
 
+OnUse = Callable[[int | None], None]
+
 EVERY = "*"  # stands for all methods
 OUTAGE_PAGE = "<!DOCTYPE html><title>503</title><p>Slack is having trouble.</p>"
 
@@ -45,6 +47,10 @@ class Fault:
     delay: float | None = None
     drop: Literal["before", "after"] | None = None
 
+    def meets(self, method: str) -> bool:
+        """Whether it is meant for this method."""
+        return self.method in (method, EVERY)
+
     @property
     def has_answer(self) -> bool:
         """Whether the call is answered by the fault, not by the method."""
@@ -70,37 +76,38 @@ class Faults:
 
     def __init__(self) -> None:
         self.outage = False
-        self._faults: list[Fault] = []
+        self._faults: list[tuple[Fault, OnUse | None]] = []
         self._guard = threading.Lock()
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: Fault, on_use: OnUse | None = None) -> None:
         """Order a fault; it waits behind earlier ones for the same method."""
         with self._guard:
-            self._faults.append(fault)
+            self._faults.append((fault, on_use))
 
     def take(self, method: str) -> Fault | None:
         """Return the fault for this call of ``method`` and count it."""
         with self._guard:
             if self.outage:
                 return Fault(method, status=503, body=OUTAGE_PAGE)
-            fault = next(filter(_meets(method), self._faults), None)
-            if fault is not None and fault.times is not None:
+            order = next((o for o in self._faults if o[0].meets(method)), None)
+            if order is None:
+                return None
+            fault, on_use = order
+            if fault.times is not None:
                 fault.times -= 1
                 if fault.times <= 0:
-                    self._faults.remove(fault)
-            return fault
+                    self._faults.remove(order)
+        if on_use is not None:
+            on_use(fault.times)
+        return fault
 
     def to_json(self) -> list[Json]:
         """Return what is on order, oldest first."""
         with self._guard:
-            return [asdict(fault) for fault in self._faults]
+            return [asdict(fault) for fault, _ in self._faults]
 
     def clear(self) -> None:
         """Cancel all faults and end the outage."""
         with self._guard:
             self._faults.clear()
             self.outage = False
-
-
-def _meets(method: str) -> Callable[[Fault], bool]:
-    return lambda fault: fault.method in (method, EVERY)

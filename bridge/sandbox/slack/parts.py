@@ -43,6 +43,7 @@ class SlackParts:
         burst: How many messages per channel ``chat.postMessage`` takes at once.
         request_url: Where commands and events are POSTed; None for Socket Mode.
         retry_delays: Seconds in the sandbox before each retry of an event.
+        log: The event log to write to, to share one with other parts.
     """
 
     def __init__(
@@ -56,13 +57,15 @@ class SlackParts:
         burst: int = 1,
         request_url: str | None = None,
         retry_delays: Sequence[float] = RETRY_DELAYS,
+        log: EventLog | None = None,
     ) -> None:
         self.bot_token = bot_token
         self.app_token = app_token
         self.signing_secret = signing_secret
         self.request_url = request_url
         self.clock = Clock(speed)
-        self.log = EventLog()
+        self.log = log or EventLog()
+        self.log.hide(bot_token, app_token, signing_secret)
         self.workspace = Workspace()
         self._threads = Threads()
         self._scopes = frozenset(scopes)

@@ -88,6 +88,14 @@ class Pressing:
         }
         return self._deliver(press, Envelope("interactive", payload), attempts)
 
+    def has_button(self, channel: Channel, message_ts: str, action_id: str) -> bool:
+        """Whether such a message is there and shows such a button."""
+        try:
+            _find(self._shown(channel, message_ts, None), action_id)
+        except LookupError:
+            return False
+        return True
+
     def _shown(self, channel: Channel, ts: str, blocks: list[Json] | None) -> Json:
         """Return the message as the client has it, each block with an id."""
         with self._workspace.lock:

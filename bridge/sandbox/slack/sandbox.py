@@ -15,10 +15,11 @@ from flask import Blueprint
 from bridge.sandbox.log import Entry
 from bridge.sandbox.slack.api import Hook
 from bridge.sandbox.slack.chat import thread_for
-from bridge.sandbox.slack.command import Command
+from bridge.sandbox.slack.command import Command, escape
 from bridge.sandbox.slack.control import control_blueprint
-from bridge.sandbox.slack.events import EventDelivery
-from bridge.sandbox.slack.faults import Answer, Fault
+from bridge.sandbox.slack.events import EventDelivery, message_event
+from bridge.sandbox.slack.faults import Answer, Fault, OnUse
+from bridge.sandbox.slack.handheld import as_a_phone_types, link_numbers
 from bridge.sandbox.slack.parts import DEFAULT_SCOPES, SlackParts
 from bridge.sandbox.slack.pressing import Press
 from bridge.sandbox.slack.web import web_blueprint
@@ -57,6 +58,7 @@ class SlackSandbox(SlackParts):
         *,
         thread_ts: str | None = None,
         raw: bool = False,
+        on_a_phone: bool = False,
         attempts: Sequence[int] = (0,),
     ) -> Command:
         """Run a slash command as ``user``; return when its user knows the outcome.
@@ -69,13 +71,17 @@ class SlackSandbox(SlackParts):
             thread_ts: Typed in a thread: the client refuses and nothing is sent.
             raw: ``text`` is sent as it is; otherwise as the client encodes it with
                 ``should_escape``.
+            on_a_phone: Typed on a phone: with its own quotes and dashes, and with
+                numbers as links.
             attempts: Which deliveries reach the app, all at once: ``(0, 1)`` is
                 the same envelope twice, ``(1,)`` a redelivery whose first was lost.
         """
         who, where = self.workspace.users[user], self.workspace.channels[channel]
         if thread_ts:
-            return self._commander.refuse(who, where, name, text)
-        return self._commander.run(who, where, name, text, raw=raw, attempts=attempts)
+            return self._commander.refuse(who, where, name, text, thread_ts)
+        return self._commander.run(
+            who, where, name, text, raw=raw, on_a_phone=on_a_phone, attempts=attempts
+        )
 
     def redeliver(self, command_id: str, attempt: int = 1) -> Command:
         """Deliver a command's envelope once more; return the new outcome."""
@@ -110,14 +116,59 @@ class SlackSandbox(SlackParts):
             who, where, message_ts, action_id, attempts=attempts, blocks=blocks
         )
 
+    def has_button(self, channel: str, message_ts: str, action_id: str) -> bool:
+        """Whether such a message is there and shows such a button."""
+        return self._pressing.has_button(
+            self.workspace.channels[channel], message_ts, action_id
+        )
+
     def say(
         self, user: str, channel: str, text: str, thread_ts: str | None = None
     ) -> Json:
-        """Post a message as a person; return it. No event is sent for it."""
+        """Post a message as a person; return it. The app is not told.
+
+        Args:
+            user: The id of who writes.
+            channel: The id of the conversation.
+            text: As Slack stores it: ``& < >`` escaped, mentions and links as tokens.
+            thread_ts: The ``ts`` of any message of the thread it is a reply in.
+        """
         where = self.workspace.channels[channel]
         with self.workspace.lock:
             thread = thread_for(where, thread_ts or "")
             return self.chat.post(where, {"user": user, "text": text} | thread)
+
+    def write(
+        self,
+        user: str,
+        channel: str,
+        text: str,
+        thread_ts: str | None = None,
+        *,
+        on_a_phone: bool = False,
+        attempts: Sequence[int] | None = None,
+    ) -> Json:
+        """Type a message as a person; return it. The app gets the event.
+
+        An app gets no event of a conversation it is not in.
+
+        Args:
+            user: The id of who types.
+            channel: The id of the conversation.
+            text: As it is typed.
+            thread_ts: As of ``say``.
+            on_a_phone: As of ``command``.
+            attempts: As of ``send_event``.
+        """
+        typed = as_a_phone_types(text) if on_a_phone else text
+        sent = escape(typed, self.workspace)
+        message = self.say(
+            user, channel, link_numbers(sent) if on_a_phone else sent, thread_ts
+        )
+        where = self.workspace.channels[channel]
+        if where.has_bot:
+            self.send_event(message_event(where, message), attempts)
+        return message
 
     def send_event(
         self, event: Json, attempts: Sequence[int] | None = None
@@ -186,9 +237,9 @@ class SlackSandbox(SlackParts):
             self.response_urls.forget()
             self._pace.forget()
             self._grant_all()
-        self.socket_mode.mute_pongs = False
-        self.log.clear()
-        self.log.append("reset")
+            self.socket_mode.mute_pongs = False
+            self.log.clear()
+            self.log.append("reset")
 
     # -- the app's requests ---------------------------------------------------
 
@@ -198,6 +249,8 @@ class SlackSandbox(SlackParts):
             "response_url",
             payload if isinstance(payload, dict) else {},
             lambda: self.response_urls.post(interaction_id, secret, payload),
+            path="response_url",
+            replay_of=None,
         )
 
     # -- failures -------------------------------------------------------------
@@ -213,10 +266,15 @@ class SlackSandbox(SlackParts):
         retry_after: int | None = None,
         delay: float | None = None,
         drop: Literal["before", "after"] | None = None,
+        on_use: OnUse | None = None,
     ) -> None:
-        """Order a failure; see ``Fault``. ``method`` may be ``"*"``."""
+        """Order a failure; see ``Fault``. ``method`` may be ``"*"``.
+
+        ``on_use`` is called at each use with how many are left.
+        """
         self.api.faults.add(
-            Fault(method, times, status, body, error, retry_after, delay, drop)
+            Fault(method, times, status, body, error, retry_after, delay, drop),
+            on_use,
         )
 
     def disconnect(self, reason: str = "refresh_requested") -> None:

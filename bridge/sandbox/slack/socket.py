@@ -91,12 +91,20 @@ class SocketMode:
         connection = self._admit(websocket)
         if connection is None:
             return
-        self._log.append("connection", id=connection.id, state="open")
+        self._log_state(connection, "open")
         try:
             self._receive(connection)
         finally:
             self._forget(connection)
-            self._log.append("connection", id=connection.id, state="closed")
+            self._log_state(connection, "closed")
+
+    def _log_state(self, connection: Connection, state: str) -> None:
+        self._log.append(
+            "connection",
+            id=connection.id,
+            state=state,
+            connections=self.connections,
+        )
 
     def _admit(self, websocket: WebSocket) -> Connection | None:
         with self._guard:
@@ -115,7 +123,7 @@ class SocketMode:
             return connection
         with suppress(OSError):
             websocket.send_close()
-        self._log.append("connection", id=connection.id, state="refused")
+        self._log_state(connection, "refused")
         return None
 
     def _receive(self, connection: Connection) -> None:
@@ -149,11 +157,26 @@ class SocketMode:
             waiting = self._pending.get(envelope_id, [])
             pending = waiting.pop(0) if waiting else None
         if pending is None:
-            self._log.append("delivery", envelope_id=envelope_id, outcome="late_ack")
+            self._log_late_ack(envelope_id, payload)
             return
         pending.payload = payload
         pending.is_acked = True
         pending.over.set()
+
+    def _log_late_ack(self, envelope_id: Any, payload: Any) -> None:
+        self._log.append(
+            "delivery",
+            side="slack",
+            direction="in",
+            method="ack",
+            status=None,
+            ms=0,
+            request=None,
+            response=payload,
+            envelope_id=envelope_id,
+            attempt=0,
+            outcome="late_ack",
+        )
 
     def deliver(self, envelope: Envelope, attempt: int, reason: str) -> Reply:
         """Send an envelope down one random connection and wait for the ack."""

@@ -29,7 +29,10 @@ def web_blueprint(slack: SlackSandbox) -> Blueprint:
 
     @blueprint.post("/api/<method>")
     def call_method(method: str) -> Response:
-        return _respond(slack.api.handle(method, _token(), _arguments(), _base_url()))
+        replayed = request.headers.get("X-Sandbox-Replay", type=int)
+        return _respond(
+            slack.api.handle(method, _token(), _arguments(), _base_url(), replayed)
+        )
 
     @blueprint.post("/commands/<team>/<interaction_id>/<secret>")
     @blueprint.post("/actions/<team>/<interaction_id>/<secret>")
