@@ -357,7 +357,12 @@ def test_ctrl_c_ends_the_bridge_and_the_demo(temporary):
 
 @needs_proc
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        (signal.SIGHUP, 129),
+        (signal.SIGKILL, -signal.SIGKILL),
+    ],
 )
 def test_no_signal_leaves_the_bridge_behind(temporary, number, code):
     command = [sys.executable, "-m", "bridge", "demo"]

@@ -24,6 +24,7 @@ from bridge.sandbox.green_api import GreenApiSandbox
 from bridge.sandbox.slack import SlackSandbox
 
 LOG = "bridge.log"
+_TTL_SECONDS = 15 * 60
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # What any program needs to start, and nothing that a bridge would read.
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -72,6 +73,8 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                # Ctrl-C is for the demo, which then ends the bridge in order.
+                start_new_session=True,
             )
         return self
 
@@ -128,6 +131,8 @@ def make_settings(
         "PORT": "0",
         "BRIDGE_DATA_DIR": str(data.absolute()),
         "BRIDGE_TIME_SCALE": str(scale),
+        # By that scale, too: whoever plays "logged out" has a quarter of an hour.
+        "BRIDGE_TTL": f"{round(_TTL_SECONDS / scale)}s",
         "BRIDGE_LOG_FORMAT": "text",
     }
 

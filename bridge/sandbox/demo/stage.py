@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 from bridge.sandbox.demo.screen import Screen
 from bridge.sandbox.green_api import GreenApiSandbox
+from bridge.sandbox.page import Sandbox
 from bridge.sandbox.slack import SlackSandbox
 
 _T = TypeVar("_T")
 
 PATIENCE = 20.0  # seconds until a step that waits has failed: a limit, no measure
-_USER = "U0DANA"
 _CHANNEL = "C0SUPPORT"
 
 
@@ -43,12 +43,21 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The emulators and the screen, as the steps use them."""
+    """The sandbox and the screen, as the steps use them."""
 
-    slack: SlackSandbox
-    green: GreenApiSandbox
+    sandbox: Sandbox
     screen: Screen
     check: Callable[[], None]  # raises when waiting has become pointless
+
+    @property
+    def slack(self) -> SlackSandbox:
+        """The emulated Slack."""
+        return self.sandbox.slack
+
+    @property
+    def green(self) -> GreenApiSandbox:
+        """The emulated GREEN-API."""
+        return self.sandbox.green
 
     def ask(self, recipient: str, text: str) -> Asked:
         """Type a command as @dana; show it and the answer that only she sees.
@@ -59,10 +68,10 @@ class Stage:
         typed = f"{recipient} {text}"
         cards, posts, at = len(self._cards()), len(self.green.posts), time.time()
         self.screen.line("you", f"/whatsapp {typed}")
-        command = self.slack.command(user=_USER, channel=_CHANNEL, text=typed)
-        if command.ephemeral is None:
-            raise Differs("an answer at once", command.notice or "none")
-        answer = self._plain(command.ephemeral)
+        command = self.sandbox.say(f"/whatsapp {typed}")["command"]
+        if command["ephemeral"] is None:
+            raise Differs("an answer at once", command["notice"] or "none")
+        answer = self._plain(command["ephemeral"])
         self.screen.line("only you", answer, _span(time.time() - at))
         return Asked(_chat_id(recipient), at, answer, cards, posts)
 

@@ -63,12 +63,11 @@ def _too_many_requests(stage: Stage) -> None:
 
 
 def _logged_out(stage: Stage) -> None:
-    stage.green.switches.when_unauthorized = "refuse"
-    stage.green.set_state("notAuthorized")
+    stage.sandbox.status("notAuthorized")
     stage.screen.line("account", "logged out")
     asked = stage.queue("+1 415 555 0101", "See you at noon")
     stage.card(asked, "on hold", is_whole=True)
-    stage.green.set_state("authorized")
+    stage.sandbox.status("authorized")
     stage.screen.line("account", "linked again")
     stage.read(asked)
     stage.phone(asked, "See you at noon")
