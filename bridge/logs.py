@@ -29,11 +29,10 @@ _SECRETS = re.compile(
 )
 
 
-class _Redacted(logging.Formatter):
-    """Takes secrets out of the finished line, tracebacks included."""
+class Cleaner:
+    """Takes secrets out of a text: those it is told of, and whatever looks like one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__()
         known = "|".join(re.escape(s) for s in sorted(secrets, key=len, reverse=True))
         self._known = re.compile(known) if known else None
 
@@ -42,6 +41,14 @@ class _Redacted(logging.Formatter):
         if self._known is not None:
             text = self._known.sub("(hidden)", text)
         return _SECRETS.sub("(hidden)", text)
+
+
+class _Redacted(logging.Formatter):
+    """Takes secrets out of the finished line, tracebacks included."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__()
+        self.clean = Cleaner(secrets).clean
 
 
 class TextFormatter(_Redacted):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 from slack_sdk import WebClient
 
@@ -21,6 +23,7 @@ from bridge.model import ChatId, DeliveryId
 from bridge.reasons import Reason
 from bridge.schedule import Schedule
 from bridge.settings import Settings
+from bridge.settings_table import LOOPBACK
 from bridge.slack.poster import Poster
 from bridge.store import Store, open_store
 from bridge.store.crowd import Limits
@@ -28,12 +31,15 @@ from bridge.store.database import marker_beside
 from bridge.store.marker import Marker
 from bridge.upkeep import Upkeep
 from bridge.whatsapp.client import GreenApi
+from bridge.whatsapp.console import Console
 from bridge.whatsapp.sightings import Records
 from bridge.whatsapp.transport import Observer, unobserved
 from bridge.worker import Lanes, Pace
 
 SLACK_TIMEOUT = 10  # seconds; slack_sdk's own 30 would hold a stop up
 CHATS_AT_A_LOOK = 256
+
+Client = TypeVar("Client", bound=GreenApi)
 
 utc_now = SteadyClock()
 
@@ -69,8 +75,17 @@ def make_marker(settings: Settings, store: Store) -> Marker:
 
 def make_whatsapp(settings: Settings, observe: Observer = unobserved) -> GreenApi:
     """Return the client of the GREEN-API instance."""
+    return _make_client(GreenApi, settings, observe)
+
+
+def make_console(settings: Settings) -> Console:
+    """Return the same with the methods that look after the instance."""
+    return _make_client(Console, settings, unobserved)
+
+
+def _make_client(kind: type[Client], settings: Settings, observe: Observer) -> Client:
     scale = settings.time_scale
-    return GreenApi(
+    return kind(
         settings.green_api_id_instance,
         settings.green_api_token_instance,
         settings.green_api_url,
@@ -100,6 +115,14 @@ def make_slack_client(settings: Settings) -> WebClient:
         retry_handlers=[],  # slack_sdk's default posts a message twice
         logger=logging.getLogger("slack_sdk.bridge"),
     )
+
+
+def keep_off_proxies(url: str) -> None:
+    """Let nobody's proxy stand between the bridge and a Slack on this machine."""
+    host = urlsplit(url).hostname
+    if host in LOOPBACK:
+        for name in ("NO_PROXY", "no_proxy"):
+            os.environ[name] = ",".join(filter(None, [os.environ.get(name), host]))
 
 
 def make_outbound(

@@ -25,7 +25,7 @@ class Facts:
     """What the running service knows of itself."""
 
     slack_connections: int | None  # those alive; None: Slack comes over HTTP
-    store_trouble: str | None  # the sentence of a StoreError; None: it works
+    store_trouble: str | None  # why nothing new can be stored; None: it can
     hold: str | None = None  # the Reason why the account sends nothing
     polled_ago: timedelta | None = None  # None: this copy has not to poll
     silent_for: timedelta | None = None  # None: the last call was answered

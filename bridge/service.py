@@ -8,12 +8,10 @@ import signal
 import sys
 import threading
 from types import FrameType
-from urllib.parse import urlsplit
 
 from bridge.errors import SettingsError
-from bridge.parts import make_slack_client, open_outbox
+from bridge.parts import keep_off_proxies, make_slack_client, open_outbox
 from bridge.settings import Settings
-from bridge.settings_table import LOOPBACK
 from bridge.slack.check import refusals
 from bridge.wiring import Bridge
 
@@ -32,7 +30,7 @@ def serve(settings: Settings) -> int:
     """
     stopping = threading.Event()
     _on_signals(stopping)
-    _keep_off_proxies(settings.slack_api_url)
+    keep_off_proxies(settings.slack_api_url)
     store = open_outbox(settings)
     try:
         if not store.database.claim_sole_use():
@@ -73,14 +71,6 @@ def _on_signals(stopping: threading.Event) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-
-
-def _keep_off_proxies(url: str) -> None:
-    """Let nobody's proxy stand between the bridge and a Slack on this machine."""
-    host = urlsplit(url).hostname
-    if host in LOOPBACK:
-        for name in ("NO_PROXY", "no_proxy"):
-            os.environ[name] = ",".join(filter(None, [os.environ.get(name), host]))
 
 
 def _another(who: str) -> str:

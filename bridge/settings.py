@@ -89,6 +89,14 @@ class Settings:
 
 _BY_NAME = {setting.name: setting for setting in TABLE}
 _REQUIRED = ("SLACK_BOT_TOKEN", "GREEN_API_ID_INSTANCE", "GREEN_API_TOKEN_INSTANCE")
+# With none of these, nobody has set anything up yet.
+ACCESS = (*_REQUIRED, "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET")
+# Spellings without any of our prefixes; ``_missing`` names those of what is required.
+_UNPREFIXED = {
+    name
+    for name, ours in FOREIGN.items()
+    if not name.startswith(PREFIXES) and ours not in _REQUIRED
+}
 _FIELDS = {
     "BRIDGE_DATA_DIR": "data_dir",
     "BRIDGE_MAX_TEXT": "max_text",
@@ -126,11 +134,27 @@ def load(environment: Mapping[str, str], *, needs_slack: bool = True) -> Setting
         problems += _no_way_in(values) + _no_webhook(values)
     if problems:
         raise SettingsError(problems)
+    return _made(values, environment)
+
+
+def usable(environment: Mapping[str, str]) -> Settings:
+    """Return what can be used of an environment that ``load`` may refuse.
+
+    A value that is missing or can't be read is the default; where there is none, it
+    is None or empty.
+    """
+    values, _ = read(environment)
+    wrong = {name for name, _ in _wrong(values)}
+    return _made({n: v for n, v in values.items() if n not in wrong}, environment)
+
+
+def _made(values: Mapping[str, str], environment: Mapping[str, str]) -> Settings:
     parsed = {
         setting.name: _parsed(setting, values.get(setting.name, setting.default))
         for setting in TABLE
     }
-    parsed["SLACK_BOT_TOKEN"] = parsed["SLACK_BOT_TOKEN"] or ""
+    for name in _REQUIRED:
+        parsed[name] = parsed[name] or ""
     if "BRIDGE_DATA_DIR" not in values and environment.get("STATE_DIRECTORY"):
         parsed["BRIDGE_DATA_DIR"] = Path(environment["STATE_DIRECTORY"])  # systemd
     return Settings(**{_FIELDS.get(n, n.lower()): v for n, v in parsed.items()})
@@ -166,6 +190,8 @@ def doubtful(environment: Mapping[str, str]) -> list[str]:
     known = [*_BY_NAME, *(f"{s.name}_FILE" for s in TABLE if s.secret)]
     sentences = []
     for name in sorted(environment):
+        if name in _UNPREFIXED and FOREIGN[name] not in environment:
+            sentences.append(f"{name} is set; this program reads {FOREIGN[name]}.")
         if not name.startswith(PREFIXES) or name in known:
             continue
         meant = FOREIGN.get(name) or next(
@@ -218,23 +244,54 @@ def environment(env_file: Path | None) -> dict[str, str]:
     Raises:
         SettingsError: the named file can't be read, or others can read its secrets.
     """
+    found = _file_values(env_file)
+    if problem := _exposed_env_file(env_file, found):
+        raise SettingsError([problem])
+    return {**found, **os.environ}
+
+
+def environment_as_it_is(env_file: Path | None) -> dict[str, str]:
+    """Return the same, also from a file that others can read: to say so is a check's.
+
+    Raises:
+        SettingsError: the named file can't be read.
+    """
+    return {**_file_values(env_file), **os.environ}
+
+
+def exposed_files(
+    env_file: Path | None, environment: Mapping[str, str]
+) -> dict[Path, str]:
+    """Return each file with a secret that others can read, and a sentence for it."""
+    names = [f"{setting.name}_FILE" for setting in TABLE if setting.secret]
+    named = [(Path(environment[n]), n) for n in names if environment.get(n)]
+    found = {f: s for f, n in named if f.is_file() for s in _exposed(f, n)}
+    if problem := _exposed_env_file(env_file, _file_values(env_file)):
+        found[env_file or Path(".env")] = problem
+    return found
+
+
+def _file_values(env_file: Path | None) -> dict[str, str]:
     from dotenv import dotenv_values
 
     path = env_file or Path(".env")
     if not path.is_file():
         if env_file is not None:
             raise SettingsError([f"There is no file {env_file}. Correct --env-file."])
-        return dict(os.environ)
+        return {}
     try:
         found = dotenv_values(path, interpolate=False)
     except (OSError, UnicodeDecodeError) as err:
         problem = f"{path} can't be read ({type(err).__name__})."
         raise SettingsError([problem]) from None
-    if any(found.get(setting.name) for setting in TABLE if setting.secret):
-        problems = _exposed(path, str(path))
-        if problems:
-            raise SettingsError(problems)
-    return {**{k: v for k, v in found.items() if v is not None}, **os.environ}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _exposed_env_file(env_file: Path | None, found: Mapping[str, str]) -> str | None:
+    path = env_file or Path(".env")
+    if not any(found.get(setting.name) for setting in TABLE if setting.secret):
+        return None
+    return next(iter(_exposed(path, str(path))), None)
 
 
 def _exposed(file: Path, name: str) -> list[str]:

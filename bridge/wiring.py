@@ -38,10 +38,12 @@ from bridge.slack.listeners import ACK_SECONDS, Desk
 from bridge.slack.poster import Poster
 from bridge.slack.whisper import Whisper
 from bridge.store import Store
+from bridge.store.room import disk_of
 from bridge.store.wakeup import Wakeup
 from bridge.upkeep import upkeep_lanes
 from bridge.web import Condition, WebServer, make_web
 from bridge.whatsapp import notifications
+from bridge.wording.doctor import DISK_IS_LOW
 from bridge.worker import Lanes
 
 log = logging.getLogger(__name__)
@@ -269,8 +271,13 @@ class Bridge:
         polled_at = self._upkeep.polled_at if self._upkeep.is_leader else None
         return Facts(
             slack_connections=connections,
-            store_trouble=None,
+            store_trouble=self._no_room(),
             hold=hold,
             polled_ago=utc_now() - polled_at if polled_at else None,
             silent_for=self._metrics.silent_for(),
         )
+
+    def _no_room(self) -> str | None:
+        path = self._store.database.path
+        disk = disk_of(path.parent) if path else None
+        return DISK_IS_LOW if disk and disk.is_low else None

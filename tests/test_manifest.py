@@ -26,6 +26,7 @@ NO_SCOPE: set[str] = set()
 HISTORY = {"channels:history", "groups:history", "im:history"}
 # Source: the page of each method under https://docs.slack.dev/reference/methods
 SCOPES = {
+    "apps_connections_open": NO_SCOPE,  # the app token's connections:write
     "auth_test": NO_SCOPE,
     "chat_postMessage": {"chat:write"},
     "chat_update": {"chat:write"},

@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 from bridge.intake import Intake
 from bridge.sandbox.server import SandboxServer
 from bridge.sandbox.slack import SlackSandbox
-from bridge.slack.app import SocketConnection, _LoudSocket
+from bridge.slack.app import LoudSocket, SocketConnection
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def connection(slack: SlackSandbox) -> Iterator[SocketConnection]:
 def test_the_end_of_a_stream_is_an_error_and_no_empty_message() -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
-    loud = _LoudSocket(ours)
+    loud = LoudSocket(ours)
 
     with pytest.raises(ConnectionResetError):
         loud.recv(10)

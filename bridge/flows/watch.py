@@ -30,7 +30,7 @@ FAILURES_BEFORE_HOLD = 5  # connections in a row that did not come about
 
 _SILENCES = {Reason.UNREACHABLE, Reason.NO_ANSWER}  # as far as a question is concerned
 
-_HOLDS = {
+HOLDS = {
     "notAuthorized": Reason.NOT_AUTHORIZED,
     "starting": Reason.STARTING,
     "yellowCard": Reason.RESTRICTED,
@@ -87,7 +87,7 @@ def watch(desk: Watch) -> None:
         return
     desk.silent_since = None
     desk.accounts.hear(state, now)
-    if reason := _HOLDS.get(state):
+    if reason := HOLDS.get(state):
         _hold(desk, account, reason)
     elif state == "authorized":
         _check_the_number(desk, account)

@@ -70,7 +70,7 @@ class _Stamped(str):
     is_request: bool  # Slack waits for an ack
 
 
-class _LoudSocket:
+class LoudSocket:
     """A socket that says when the other side has hung up.
 
     slack_sdk takes the empty read at the end for no news and reads again, with a whole
@@ -82,6 +82,7 @@ class _LoudSocket:
         self._is_ours_to_end = False
 
     def recv(self, size: int) -> bytes:
+        """Return what came, at least one byte."""
         received = self._sock.recv(size)
         if received:
             return received
@@ -120,7 +121,7 @@ class SocketConnection(SocketModeClient):
         session = self.current_session
         if session is None or session.sock is None:
             return
-        sock = _LoudSocket(session.sock)
+        sock = LoudSocket(session.sock)
         disconnect = session.disconnect
 
         def disconnect_at_once() -> None:

@@ -14,6 +14,18 @@ log = logging.getLogger(__name__)
 
 WORST_CLOCK = 240.0  # seconds
 
+# What the bot token must be allowed to do, and what for; the same as in manifest.yml.
+SCOPES = {
+    "commands": "/whatsapp itself",
+    "chat:write": "the cards and the replies",
+    "channels:join": "to report in public channels it was not invited to",
+    "channels:history": "not to post twice in a public channel",
+    "groups:history": "not to post twice in a private channel",
+    "im:history": "not to post twice in direct messages",
+    "im:write": "to report in direct messages where a channel is closed to it",
+    "users:read": "to tell members from guests; without it nobody may send",
+}
+
 
 def refusals(client: WebClient, *, signs_requests: bool) -> list[str]:
     """Ask Slack about the bot token; return a sentence for each thing it refuses.
@@ -38,12 +50,8 @@ def refusals(client: WebClient, *, signs_requests: bool) -> list[str]:
 
 def _clock_problems(headers: Mapping[str, str]) -> list[str]:
     """Return a sentence if Slack's signatures could not be checked by our clock."""
-    try:
-        date = parsedate_to_datetime(headers.get("Date") or headers.get("date") or "")
-    except (ValueError, TypeError):
-        return []
-    off = abs((datetime.now(UTC) - date).total_seconds())
-    if off < WORST_CLOCK:
+    off = clock_off(headers)
+    if off is None or off < WORST_CLOCK:
         return []
     return [
         f"The clock of this machine is {off:.0f} s off Slack's. Slack's signatures are "
@@ -51,7 +59,20 @@ def _clock_problems(headers: Mapping[str, str]) -> list[str]:
     ]
 
 
-_TOKEN_ERRORS = {
+def clock_off(headers: Mapping[str, str]) -> float | None:
+    """Return by how many seconds our clock differs from that of an answer's sender.
+
+    None if the answer does not tell the time.
+    """
+    try:
+        date = parsedate_to_datetime(headers.get("Date") or headers.get("date") or "")
+    except (ValueError, TypeError):
+        return None
+    return abs((datetime.now(UTC) - date).total_seconds())
+
+
+# What is wrong with a token, and what to do.
+TOKEN_ERRORS = {
     "invalid_auth": "Slack does not know it. Copy it again from your app's pages",
     "account_inactive": "the app was removed from the workspace. Install it again",
     "token_revoked": "it was revoked. Install the app again and copy the new one",
@@ -62,6 +83,6 @@ _TOKEN_ERRORS = {
 
 def _refused(name: str, err: SlackApiError) -> list[str]:
     code = str(err.response.get("error", ""))
-    if code not in _TOKEN_ERRORS:
+    if code not in TOKEN_ERRORS:
         return []
-    return [f"{name} was refused by Slack ({code}): {_TOKEN_ERRORS[code]}."]
+    return [f"{name} was refused by Slack ({code}): {TOKEN_ERRORS[code]}."]

@@ -178,7 +178,7 @@ class Database:
     def _check_and_migrate(self) -> None:
         try:
             if self.is_sqlite:
-                self._check_pages()
+                self.check_pages()
             self._migrate()
         except DatabaseError as err:
             raise self._trouble(err) from None
@@ -198,6 +198,21 @@ class Database:
             held = json.loads(_lock_path(self.path).read_bytes())
             return f"process {int(held['pid'])}"
         return "another process"
+
+    def is_in_use(self) -> bool:
+        """Whether a copy runs on this SQLite file; nothing is claimed.
+
+        On PostgreSQL ``replicas`` knows the running copies.
+        """
+        if not self.path or not _lock_path(self.path).exists():
+            return False
+        with _lock_path(self.path).open("rb") as lock_file:  # closing it frees it
+            return not _try_lock(lock_file)
+
+    def version(self) -> str | None:
+        """Return the step of ``migrations`` it is at; None: it has no tables yet."""
+        with self.read() as connection:
+            return _version(connection)
 
     def _lock_beside(self, path: Path) -> bool:
         if self._lock_file is not None:
@@ -234,7 +249,12 @@ class Database:
                 "folder that this user may write to."
             ) from None
 
-    def _check_pages(self) -> None:
+    def check_pages(self) -> None:
+        """Have SQLite look for damage; it reads the whole file.
+
+        Raises:
+            StoreError: it is damaged, or can't be read.
+        """
         with self.read() as connection:
             verdict = connection.scalar(text("PRAGMA quick_check(1)"))
         if verdict != "ok":

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from bridge.figures import OPEN, Flow, Standing
 from bridge.model import Status
+from bridge.reasons import Reason
 from bridge.store.database import Database
 from bridge.store.tables import (
     IS_SENDING,
@@ -109,6 +110,11 @@ def _percentile(percent: int) -> ColumnElement[Any]:
 _PERCENTILES = select(_percentile(50), _percentile(95))
 
 
+_REFUSED = select(func.count(), func.max(deliveries.c.updated_at)).where(
+    _IS_SINCE, deliveries.c.reason == bindparam("why")
+)
+
+
 class Figures:
     """How the work stands; cheap also beside a million finished deliveries."""
 
@@ -140,6 +146,16 @@ class Figures:
             by_status = {Status(status): count for status, count in found}
             median, p95 = connection.execute(_PERCENTILES, values).one()
         return Flow(by_status, _seconds(median), _seconds(p95))
+
+    def refused(self, reason: Reason, moment: datetime) -> tuple[int, datetime | None]:
+        """Return how many stored since ``moment`` have a reason, and the last time.
+
+        Reads every delivery stored since then: not for a page that is asked often.
+        """
+        values = {"since": moment, "why": str(reason)}
+        with self._database.read() as connection:
+            count, last = connection.execute(_REFUSED, values).one()
+        return int(count), last
 
 
 def _seconds(microseconds: int | None) -> float | None:
