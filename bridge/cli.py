@@ -34,6 +34,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
     \b
     bridge demo                                   try it, without any account
+    bridge init                                   connect your Slack and WhatsApp
     bridge run                                    the service
     bridge send "+49 151 23456789" "Hello"        send without Slack
     bridge explain "+49 151 23456789 Hello"       what /whatsapp would do
@@ -56,14 +57,62 @@ def run(env_file: Path | None) -> None:
 
 @cli.command()
 @click.option("--data", type=click.Path(path_type=Path), help="Keep the outbox here.")
-def demo(data: Path | None) -> None:
-    """Play a short tour with a built-in Slack and a built-in GREEN-API.
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Listen here, or on the next port that is free; 0: on any.",
+)
+@click.option("--no-browser", is_flag=True, help="Do not open the page.")
+def demo(data: Path | None, port: int, no_browser: bool) -> None:
+    """Try it: a built-in Slack and a built-in GREEN-API on a page in the browser.
 
-    Needs no account, reads no .env, sends nothing out of this machine.
+    Needs no account, reads no .env, sends nothing out of this machine. A short tour
+    is played first; then the page is yours until Ctrl-C. Without a terminal, or with
+    CI set, only the tour is played: exit code 0 when all went as expected, else 1.
     """
-    from bridge.sandbox.demo import play
+    from bridge.sandbox.demo import play, whoever_watches
 
-    sys.exit(play(data))
+    sys.exit(play(data, port=port, audience=whoever_watches(no_browser=no_browser)))
+
+
+@cli.command()
+@_env_file
+@click.option("--print", "prints", is_flag=True, help="Print the settings, write none.")
+@click.option("--qr", is_flag=True, help="Link the phone by a QR code.")
+@click.option("--no-browser", is_flag=True, help="Open no page, only show its address.")
+@click.option("--no-wait", is_flag=True, help="End before the first message.")
+@click.option("--yes", is_flag=True, help="Agree to what the bridge needs.")
+def init(
+    env_file: Path | None,
+    prints: bool,
+    qr: bool,
+    no_browser: bool,
+    no_wait: bool,
+    yes: bool,
+) -> None:
+    """Connect your Slack and your WhatsApp, up to the first message.
+
+    What is in .env already is checked and kept; only what is missing or refused is
+    asked for. So a token is exchanged by running this again.
+    """
+    if prints and sys.stdout.isatty():
+        raise click.UsageError(
+            "--print writes secrets to standard output. Send them somewhere: "
+            "bridge init --print > FILE"
+        )
+    from bridge.setup.journey import Wish, run
+
+    wish = Wish(
+        env_file=env_file,
+        prints=prints,
+        by_qr=qr,
+        opens_browser=not no_browser,
+        waits=not no_wait,
+        yes=yes,
+    )
+    sys.exit(run(wish))
 
 
 @cli.command()
@@ -233,6 +282,65 @@ def config(example: bool, as_json: bool, env_file: Path | None) -> None:
         for problem in problems:
             _say(problem)
     sys.exit(0 if usable else CONFIGURATION)
+
+
+@cli.command()
+@click.option("--only", metavar="WORDS", help="slack, green, here, or single checks.")
+@click.option("--fix", "wants_fix", is_flag=True, help="Mend what can be; asks first.")
+@click.option("--yes", "-y", is_flag=True, help="With --fix: don't ask.")
+@click.option("--strict", is_flag=True, help="Exit code 1 for warnings, too.")
+@click.option("--bundle", "wants_bundle", is_flag=True, help="For an issue: masked.")
+@_as_json
+@_env_file
+def doctor(
+    only: str | None,
+    wants_fix: bool,
+    yes: bool,
+    strict: bool,
+    wants_bundle: bool,
+    as_json: bool,
+    env_file: Path | None,
+) -> None:
+    """Find out what is wrong, and what to do about it.
+
+    Only looks, unless --fix is given. Exit code 0: fine. 1: something is broken. 78: it
+    is not configured.
+    """
+    from bridge.doctor.visit import Wanted, visit
+    from bridge.errors import SettingsError
+    from bridge.settings import environment_as_it_is
+
+    try:
+        environment = environment_as_it_is(env_file)
+    except SettingsError as err:
+        _refuse(err.problems)
+    try:
+        wanted = Wanted.of(only, as_json, wants_bundle, wants_fix, yes, strict)
+    except ValueError as err:
+        raise click.UsageError(str(err)) from None
+    sys.exit(visit(environment, env_file, wanted))
+
+
+@cli.command()
+@click.option("--live", is_flag=True, help="Only whether it answers at all: /livez.")
+@_env_file
+def healthcheck(live: bool, env_file: Path | None) -> None:
+    """Ask the running bridge whether it is well: for Docker's HEALTHCHECK.
+
+    Exit code 0: it can take messages. 1: it can't, or does not answer.
+    """
+    from bridge.doctor.running import ALIVE, READY, verdict
+    from bridge.errors import SettingsError
+    from bridge.settings import environment_as_it_is, usable
+
+    try:
+        settings = usable(environment_as_it_is(env_file))
+    except SettingsError as err:
+        _refuse(err.problems)
+    page = ALIVE if live else READY
+    is_well, line = verdict(settings.host, settings.port, page)
+    click.echo(line)
+    sys.exit(0 if is_well else FAILED)
 
 
 @cli.command()
