@@ -14,16 +14,18 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 unexport PIP_PREFIX PIP_TARGET PYTHONHOME PYTHONPATH
 
-.PHONY: help demo test check bench chaos sweep e2e clean
+.PHONY: help demo test check docs bench chaos sweep e2e clean
 
 help:
-	@echo 'make demo    play a short tour: no account, nothing leaves this machine'
+	@echo 'make demo    the bridge to play with: no account, nothing leaves this machine'
 	@echo 'make test    run the tests'
 	@echo 'make check   format, lint, types, import rules and tests: what CI runs'
+	@echo 'make docs    write the parts of docs/ that the program knows best'
 	@echo 'make bench   measure the bridge beside a bare Bolt app'
 	@echo 'make chaos   let everything go wrong for a minute; count what was promised'
 	@echo 'make sweep   die at every crash point there is, and other slow tests'
-	@echo 'make e2e     install it as users do and try these commands (slow, needs a network)'
+	@echo 'make e2e     the page in a browser, and an installation as users make it (slow;'
+	@echo '             wants Debian'"'"'s chromium and a network)'
 	@echo 'make clean   remove .venv and everything else that was made here'
 	@echo
 	@echo 'Options are passed on: make test ARGS="-k recipient", make demo ARGS="--help"'
@@ -43,6 +45,9 @@ check: $(VENV)/.ready-dev
 	$(VENV)/bin/python -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(RUN) pytest $(ARGS)
 
+docs: $(VENV)/.ready
+	@$(RUN) docs.generate
+
 bench: $(VENV)/.ready-test
 	@$(RUN) bench $(ARGS)
 
@@ -52,7 +57,7 @@ chaos: $(VENV)/.ready-test
 sweep: $(VENV)/.ready-test
 	@$(RUN) pytest -m chaos $(ARGS)
 
-e2e: $(VENV)/.ready-test
+e2e: $(VENV)/.ready-e2e
 	@$(RUN) pytest -m e2e $(ARGS)
 
 clean:
@@ -66,10 +71,12 @@ clean:
 $(VENV)/.ready: EXTRAS =
 $(VENV)/.ready-test: EXTRAS = [test]
 $(VENV)/.ready-test: ALSO = $(VENV)/.ready
+$(VENV)/.ready-e2e: EXTRAS = [e2e]
+$(VENV)/.ready-e2e: ALSO = $(VENV)/.ready $(VENV)/.ready-test
 $(VENV)/.ready-dev: EXTRAS = [test,dev]
 $(VENV)/.ready-dev: ALSO = $(VENV)/.ready $(VENV)/.ready-test
 
-STAMPS = $(VENV)/.ready $(VENV)/.ready-test $(VENV)/.ready-dev
+STAMPS = $(VENV)/.ready $(VENV)/.ready-test $(VENV)/.ready-dev $(VENV)/.ready-e2e
 $(STAMPS): pyproject.toml $(VENV)/bin/python
 
 # Gone, or a link to a Python that is gone: then the stamps count for nothing.
