@@ -467,7 +467,32 @@ def cut_at(
     return is_cut
 
 
-def test_commands_are_served_while_slack_replaces_the_connections(
+def test_commands_are_served_while_slack_replaces_one_connection_after_the_other(
+    tmp_path: Path,
+) -> None:
+    with open_world(tmp_path) as world:
+        room, outcomes = world.room(), []
+        for opened, reason in enumerate(("refresh_requested", "warning"), start=2):
+            world.wait_for(lambda opened=opened: has_moved(world, opened))
+            world.slack.disconnect(reason, only_one=True)
+            outcomes += [
+                world.type(room, f"{world.number()} replaced {n}").outcome
+                for n in range(5)
+            ]
+
+        world.settle(room)
+        assert outcomes == ["acked"] * 10
+        assert len(world.ledger("replaced")) == 10
+
+
+def has_moved(world: World, opened: int) -> bool:
+    """Whether so many connections were opened in all, and two of them are left."""
+    entries = world.slack.log.since(kind="connection")
+    ever = sum(entry.data["state"] == "open" for entry in entries)
+    return ever >= opened and world.slack.socket_mode.connections == 2
+
+
+def test_commands_are_served_while_slack_replaces_all_connections_at_once(
     tmp_path: Path,
 ) -> None:
     with open_world(tmp_path) as world:

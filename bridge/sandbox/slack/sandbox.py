@@ -277,13 +277,16 @@ class SlackSandbox(SlackParts):
             on_use,
         )
 
-    def disconnect(self, reason: str = "refresh_requested") -> None:
+    def disconnect(
+        self, reason: str = "refresh_requested", *, only_one: bool = False
+    ) -> None:
         """End all of the app's sockets, or lose one.
 
         Args:
             reason: One of Slack's (``warning``, ``refresh_requested``,
                 ``link_disabled``), announced; or ``rst`` or ``fin``, not announced;
                 or ``half_open``: one of them is dead and neither side knows.
+            only_one: An announced end is that of the oldest socket alone.
         """
         match reason:
             case "rst":
@@ -293,7 +296,7 @@ class SlackSandbox(SlackParts):
             case "half_open":
                 self.socket_mode.lose_one()
             case "warning" | "refresh_requested" | "link_disabled":
-                self.socket_mode.disconnect(reason)
+                self.socket_mode.disconnect(reason, only_one=only_one)
             case _:
                 raise ValueError(f"unknown reason to disconnect: {reason}")
 

@@ -214,13 +214,15 @@ class SocketMode:
             if not waiting:
                 self._pending.pop(envelope_id, None)
 
-    def disconnect(self, reason: str = "refresh_requested") -> None:
+    def disconnect(
+        self, reason: str = "refresh_requested", *, only_one: bool = False
+    ) -> None:
         """Announce the end to every connection, as Slack does, and end it.
 
         ``warning`` and ``refresh_requested`` leave ten seconds; ``link_disabled``
-        none.
+        none. ``only_one`` spares all connections but the oldest.
         """
-        leaving = self._all()
+        leaving = self._all()[:1] if only_one else self._all()
         for connection in leaving:
             connection.is_leaving = True
             connection.send(_disconnect(reason))
